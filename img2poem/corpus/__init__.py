@@ -1,0 +1,1 @@
+"""Verses: what one is, and how works become verses."""

@@ -1,0 +1,32 @@
+"""What a verse is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Verse:
+    """One line of a poem: a couplet, or a sentence.
+
+    Attributes:
+        text: the verse, Simplified characters.
+        translation: a rendering in modern Chinese; may be empty.
+        title: the poem's title.
+        author: the poet.
+        dynasty: the poet's dynasty, as the source names it.
+        kind: 诗, 词 or 曲.
+        work_id: the poem's id in its source.
+        line_no: the line's place in its poem, from 0.
+        traditional: the source's own Traditional text, where it had one; else empty.
+    """
+
+    text: str
+    translation: str = ""
+    title: str = ""
+    author: str = ""
+    dynasty: str = ""
+    kind: str = ""
+    work_id: int = 0
+    line_no: int = 0
+    traditional: str = ""

@@ -1,0 +1,1 @@
+"""Models, each in one of four seats: captioner, embedder, reranker, generator."""
