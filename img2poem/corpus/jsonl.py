@@ -1,0 +1,88 @@
+"""Verses as JSON Lines, one object a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from img2poem.corpus.verse import Verse
+from img2poem.errors import UserError
+
+FILES = {"ct": "ct_data.jsonl", "c": "c_data.jsonl", "select_c": "select_c_data.jsonl"}
+"""The file of each corpus."""
+
+
+def read_verses(path: Path) -> Iterator[Verse]:
+    """Yield the verses of a corpus file.
+
+    ``content`` must be there; ``translation``, ``author`` and the other keys may be
+    missing, so that files with ``content`` and ``translation`` or ``content`` and
+    ``author`` alone load too. A byte order mark and empty lines are allowed.
+
+    Raises:
+        UserError: the file cannot be read, or a line of it is not a verse.
+    """
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+                if not line.isspace() and line:
+                    yield _verse(line, path, number)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def dump_verse(verse: Verse) -> bytes:
+    """A verse as one line of JSON, with its line break; the inverse of ``read_verses``."""
+    row = {
+        "content": verse.text,
+        "translation": verse.translation,
+        "author": verse.author,
+        "title": verse.title,
+        "dynasty": verse.dynasty,
+        "kind": verse.kind,
+        "work_id": verse.work_id,
+        "line_no": verse.line_no,
+    }
+    if verse.traditional:
+        row["traditional"] = verse.traditional
+    return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _verse(line: bytes, path: Path, number: int) -> Verse:
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise _bad_line(path, number, "is not a JSON object") from error
+    if not isinstance(row, dict):
+        raise _bad_line(path, number, "is not a JSON object")
+    text = row.get("content")
+    if not isinstance(text, str) or not text:
+        raise _bad_line(path, number, 'has no "content"')
+    return Verse(
+        text,
+        *(_value(row, key, "", path, number) for key in _TEXT_KEYS),
+        *(_value(row, key, 0, path, number) for key in ("work_id", "line_no")),
+        _value(row, "traditional", "", path, number),
+    )
+
+
+_TEXT_KEYS = ("translation", "title", "author", "dynasty", "kind")  # in Verse's order
+
+
+def _value(row: dict[str, Any], key: str, default: Any, path: Path, number: int) -> Any:
+    value = row.get(key)
+    if value is None:
+        return default
+    if type(value) is not type(default):
+        raise _bad_line(path, number, f'has a wrong "{key}"')
+    return value
+
+
+def _bad_line(path: Path, number: int, problem: str) -> UserError:
+    return UserError(
+        f"{path}, line {number:,}, {problem}.", "Make the file anew with: img2poem prepare WORKS"
+    )

@@ -1,0 +1,201 @@
+"""Works to the corpora c, ct and select_c, with a report of what was left out and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from img2poem.corpus.jsonl import FILES, dump_verse
+from img2poem.corpus.script import to_simplified
+from img2poem.corpus.seen import Seen
+from img2poem.corpus.split import clean, fault, pairs, sentences, visible
+from img2poem.corpus.verse import Verse
+from img2poem.corpus.works import Work, read_works
+from img2poem.errors import UserError
+from img2poem.files import write_together
+
+_KINDS = frozenset("诗词曲")
+_REPEAT = "an exact repeat"
+
+
+@dataclass
+class Report:
+    """What ``prepare`` read, wrote and left out.
+
+    Attributes:
+        works: works read.
+        rows: rows written, per corpus.
+        skipped_works: works left out, per reason.
+        skipped_rows: rows left out, per corpus and reason.
+    """
+
+    works: int = 0
+    rows: Counter[str] = field(default_factory=Counter)
+    skipped_works: Counter[str] = field(default_factory=Counter)
+    skipped_rows: dict[str, Counter[str]] = field(
+        default_factory=lambda: {"ct": Counter(), "c": Counter()}
+    )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as plain JSON values."""
+        return asdict(self)
+
+    def table(self) -> list[tuple[str, str, int]]:
+        """The report as rows (works or a corpus, what happened, how many), to be printed."""
+        lines = [("works", "read", self.works)]
+        lines += [("works", f"skipped: {why}", n) for why, n in self.skipped_works.most_common()]
+        for corpus in FILES:
+            lines.append((corpus, "written", self.rows[corpus]))
+            skipped = self.skipped_rows.get(corpus, Counter[str]()).most_common()
+            lines += [(corpus, f"skipped: {why}", n) for why, n in skipped]
+        return lines
+
+
+def prepare(
+    source: Path,
+    out: Path,
+    *,
+    poets: frozenset[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Write ``ct_data.jsonl``, ``c_data.jsonl`` and ``select_c_data.jsonl``.
+
+    Args:
+        source: what ``read_works`` reads.
+        out: folder for the three files; made if missing. They take their final names
+            together at the end, or not at all.
+        poets: the poets of select_c; the list that ships by default.
+        progress: called with (bytes read, bytes in all).
+
+    Raises:
+        UserError: the source is missing or damaged, or ``out`` cannot be written.
+    """
+    report = Report()
+    famous = default_poets() if poets is None else poets
+    with write_together([out / name for name in FILES.values()]) as (ct_file, c_file, select_file):
+        ct, c = _Corpus("ct", ct_file, report), _Corpus("c", c_file, report)
+        for works in read_works(source, progress=progress):
+            report.works += len(works)
+            for work in _named_in_simplified(works):
+                _split_work(work, ct, c, report)
+            ct.flush()
+            select = [verse for verse in c.flush() if verse.author in famous]
+            select_file.writelines(map(dump_verse, select))
+            report.rows["select_c"] += len(select)
+    return report
+
+
+def default_poets() -> frozenset[str]:
+    """The famous poets of select_c that ship with img2poem."""
+    return _parse_poets(resources.files("img2poem.corpus").joinpath("poets.txt").read_text("utf-8"))
+
+
+def read_poets(path: Path) -> frozenset[str]:
+    """Read a list of poets: names apart by space or line breaks; # begins a comment."""
+    try:
+        poets = _parse_poets(path.read_text("utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"The list of poets {path} cannot be read as UTF-8 text.") from error
+    if not poets:
+        raise UserError(f"The list of poets {path} is empty.", "Write one name a line.")
+    return poets
+
+
+def _parse_poets(text: str) -> frozenset[str]:
+    return frozenset(name for line in text.splitlines() for name in line.split("#")[0].split())
+
+
+class _Corpus:
+    """One corpus being written: rows wait here to be converted, compared and written."""
+
+    def __init__(self, name: str, file: BinaryIO, report: Report) -> None:
+        self.name = name
+        self._file = file
+        self._report = report
+        self._skipped = report.skipped_rows[name]
+        self._seen = Seen()
+        self._waiting: list[tuple[Work, int, str, str]] = []
+
+    def add(self, work: Work, line_no: int, text: str, translation: str) -> None:
+        """Take a row, unless its text cannot be a verse."""
+        if why := fault(text):
+            self._skipped[why] += 1
+        else:
+            self._waiting.append((work, line_no, text, translation))
+
+    def flush(self) -> list[Verse]:
+        """Write the waiting rows but for repeats; return those written."""
+        rows, self._waiting = self._waiting, []
+        traditional = [text for work, _, text, _ in rows if work.traditional]
+        simplified = iter(to_simplified(traditional))
+        texts = [next(simplified) if work.traditional else text for work, _, text, _ in rows]
+        new = self._seen.add([(row[0].author, text) for row, text in zip(rows, texts, strict=True)])
+        verses = [
+            Verse(
+                text,
+                translation,
+                work.title,
+                work.author,
+                work.dynasty,
+                work.kind,
+                work.id,
+                line_no,
+                original if work.traditional else "",
+            )
+            for (work, line_no, original, translation), text, fresh in zip(
+                rows, texts, new, strict=True
+            )
+            if fresh
+        ]
+        self._file.writelines(map(dump_verse, verses))
+        self._report.rows[self.name] += len(verses)
+        if repeats := len(rows) - len(verses):
+            self._skipped[_REPEAT] += repeats
+        return verses
+
+
+def _split_work(work: Work, ct: _Corpus, c: _Corpus, report: Report) -> None:
+    content = visible(work.content).replace("\r", "").strip()
+    if why := _unfit(work.kind, content):
+        report.skipped_works[why] += 1
+        return
+    content = clean(content)
+    meanings = {}
+    if work.translation:
+        paired = pairs(content, visible(work.translation).replace("\r", ""))
+        if paired is None:
+            ct._skipped["a work whose translation has other lines"] += 1
+        for number, line, meaning in paired or ():
+            ct.add(work, number, line, meaning)
+            meanings[line] = meaning
+    for number, sentence in enumerate(sentences(content)):
+        c.add(work, number, sentence, meanings.get(sentence, ""))
+
+
+def _unfit(kind: str, content: str) -> str:
+    """Why a work gives no verses; empty if it does."""
+    if kind not in _KINDS:
+        return "its kind is not 诗, 词 or 曲"
+    if len(content) < 2:
+        return "its content is one character" if content else "its content is empty"
+    return "its content contains 【" if "【" in content else ""
+
+
+def _named_in_simplified(works: list[Work]) -> list[Work]:
+    """The works with clean titles and authors in Simplified characters."""
+    named = [
+        work._replace(
+            title=visible(work.title).strip(), author="".join(visible(work.author).split()) or "佚名"
+        )
+        for work in works
+    ]
+    places = [place for place, work in enumerate(named) if work.traditional]
+    flat = [name.replace("\n", " ") for i in places for name in (named[i].title, named[i].author)]
+    names = iter(to_simplified(flat))
+    for place in places:
+        named[place] = named[place]._replace(title=next(names), author=next(names))
+    return named

@@ -1,0 +1,49 @@
+"""Writing files so that none is ever seen half-written."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from img2poem.errors import UserError
+
+
+@contextmanager
+def write_together(paths: list[Path]) -> Iterator[list[BinaryIO]]:
+    """Open a temporary file beside each path; rename all of them at the end, or none.
+
+    Raises:
+        UserError: the folder cannot be written to, or the disk is full. The temporary
+            files are gone then, and files that stood at ``paths`` are as they were.
+    """
+    partial = [path.with_name(f".{path.name}.{os.getpid()}.partial") for path in paths]
+    try:
+        with ExitStack() as stack:
+            files: list[BinaryIO] = []
+            for path in partial:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                files.append(stack.enter_context(path.open("wb")))
+            yield files
+            for file in files:
+                file.flush()
+                os.fsync(file.fileno())
+        for temporary, path in zip(partial, paths, strict=True):
+            temporary.replace(path)
+    except OSError as error:
+        raise storage_error(error, paths[0].parent) from error
+    finally:
+        for path in partial:
+            path.unlink(missing_ok=True)
+
+
+def storage_error(error: OSError, folder: Path) -> UserError:
+    """An error of the file system in words: what happened to ``folder`` and what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return UserError(f"The disk that holds {folder} is full.", "Make room and run it again.")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return UserError(f"{folder} cannot be written to.", "Choose another folder.")
+    return UserError(f"{error.filename or folder}: {error.strerror or error}.")

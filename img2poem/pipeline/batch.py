@@ -1,0 +1,172 @@
+"""A folder of photos to rows: read ahead, map in batches, write each row as it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from img2poem.errors import UserError
+from img2poem.models.base import Photo
+from img2poem.pipeline.ledger import Ledger
+from img2poem.pipeline.photo import looks_like_photo
+from img2poem.pipeline.pipeline import Ask, Pipeline
+from img2poem.pipeline.results import Match, Result, csv_row, error_row
+
+BATCH = 16
+UNIQUE_DEPTH = 30  # how many verses a photo may choose from with ``unique``
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a batch did: photos in the folder, rows done earlier, rows written, of these failed."""
+
+    photos: int
+    resumed: int
+    written: int
+    failed: int
+
+
+def find_photos(folder: Path) -> list[Path]:
+    """Every photo under a folder, in path order; hidden files and folders are left out.
+
+    Raises:
+        UserError: no such folder, or no photo in it.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder.", f"For one photo: img2poem query {folder}")
+    photos = sorted(
+        path
+        for path in folder.rglob("*")
+        if looks_like_photo(path)
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+    if not photos:
+        raise UserError(f"There is no photo under {folder}.", "Give a folder that holds some.")
+    return photos
+
+
+def run_batch(
+    pipeline: Pipeline,
+    folder: Path,
+    output: Path,
+    *,
+    text: str = "",
+    unique: bool = False,
+    restart: bool = False,
+    bom: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Outcome:
+    """Give every photo under a folder its verse, a CSV row each, in path order.
+
+    Each row is on disk before the next batch begins; a run that was killed goes on where it
+    stopped. Memory holds two batches of scaled-down photos, whatever the folder's size.
+
+    Args:
+        pipeline: describes and finds.
+        folder: searched recursively.
+        output: the CSV.
+        text: words added to every photo.
+        unique: give no verse twice while another good one is left.
+        restart: start over instead of going on.
+        bom: begin the CSV with a byte-order mark, for spreadsheets that need one.
+        progress: told (rows done, photos).
+
+    Raises:
+        UserError: nothing to do, or the CSV cannot be written or is of something else.
+    """
+    photos = find_photos(folder)
+    with Ledger.open(output, restart=restart, bom=bom) as ledger:
+        used = ledger.verses() if unique else set()
+        names = {path: path.relative_to(folder).as_posix() for path in photos}
+        waiting = [path for path in photos if not ledger.has(names[path])]
+        resumed, failed = len(photos) - len(waiting), 0
+        done = resumed
+        for chunk in _read_ahead(waiting, pipeline.open_photo):
+            rows = _rows(pipeline, names, chunk, text, used if unique else None)
+            failed += sum(1 for row in rows if row["error"])
+            ledger.write(rows)
+            done += len(rows)
+            if progress:
+                progress(done, len(photos))
+        ledger.settle([names[path] for path in photos])
+    return Outcome(len(photos), resumed, len(waiting), failed)
+
+
+Opened = tuple[Path, Photo | UserError]
+
+
+def _read_ahead(paths: Sequence[Path], opener: Callable[[Path], Photo]) -> Iterator[list[Opened]]:
+    """Decode on threads while the model works; at most two batches are held."""
+
+    def attempt(path: Path) -> Opened:
+        try:
+            return path, opener(path)
+        except UserError as error:
+            return path, error
+
+    with ThreadPoolExecutor(thread_name_prefix="decode") as pool:
+        chunks = (paths[i : i + BATCH] for i in range(0, len(paths), BATCH))
+        ahead: list[list[Future[Opened]]] = [
+            [pool.submit(attempt, path) for path in chunk] for chunk in islice(chunks, 2)
+        ]
+        while ahead:
+            current = ahead.pop(0)
+            opened = [future.result() for future in current]
+            chunk = next(chunks, None)
+            if chunk is not None:
+                ahead.append([pool.submit(attempt, path) for path in chunk])
+            yield opened
+
+
+def _rows(
+    pipeline: Pipeline,
+    names: dict[Path, str],
+    opened: Sequence[Opened],
+    text: str,
+    used: set[str] | None,
+) -> list[dict[str, str]]:
+    """One batch's rows, in order."""
+    good = [(path, photo) for path, photo in opened if isinstance(photo, Photo)]
+    results: dict[Path, Result] = {}
+    if good:
+        described = pipeline.captioner.describe([photo for _, photo in good])
+        asks = [Ask(text, photo, seen) for (_, photo), seen in zip(good, described, strict=True)]
+        answers = pipeline.answer(asks, k=1 if used is None else UNIQUE_DEPTH)
+        results = dict(zip((path for path, _ in good), answers, strict=True))
+    rows = []
+    for path, photo in opened:
+        if isinstance(photo, UserError):
+            rows.append(error_row(names[path], photo.problem))
+        else:
+            result = results[path]
+            rows.append(csv_row(names[path], result, _choose(result, used)))
+    return rows
+
+
+def _choose(result: Result, used: set[str] | None) -> Match | None:
+    """The best match; with ``used``, the best not given yet while one that is close is left."""
+    if not result.matches:
+        return None
+    if used is None:
+        return result.matches[0]
+    floor = min(result.min_score, result.matches[0].score)
+    fresh = (m for m in result.matches if m.verse.text not in used and m.score >= floor)
+    chosen = next(fresh, result.matches[0])
+    used.add(chosen.verse.text)
+    return chosen
+
+
+def summary(outcome: Outcome, output: Path) -> list[tuple[str, Any]]:
+    """An outcome as rows to print."""
+    return [
+        ("photos", outcome.photos),
+        ("done earlier", outcome.resumed),
+        ("written now", outcome.written),
+        ("could not be read", outcome.failed),
+        ("CSV", output),
+    ]

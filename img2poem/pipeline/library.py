@@ -1,0 +1,154 @@
+"""The indexes a pipeline searches: the user's own, else the shipped corpus's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from img2poem.datadir import (
+    CORPUS_FILES,
+    DataDir,
+    resolve_datadir,
+    starter_datadir,
+    starter_works,
+)
+from img2poem.errors import UserError
+
+if TYPE_CHECKING:
+    from img2poem.index.build import BuildReport
+    from img2poem.index.store import VerseIndex
+    from img2poem.models.base import Embedder
+
+Progress = Callable[[int, int], None]
+
+
+class Reporter(Protocol):
+    """What a front end offers a long job."""
+
+    def task(self, label: str) -> Progress:
+        """Begin a task; call the returned function with (done, total)."""
+        ...
+
+    def notice(self, message: str) -> None:
+        """Tell the user something that is neither result nor error."""
+        ...
+
+
+class Silent:
+    """A Reporter that says nothing; what Python callers get."""
+
+    def task(self, label: str) -> Progress:
+        """Ignore progress."""
+        return lambda done, total: None
+
+    def notice(self, message: str) -> None:
+        """Ignore notices."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a corpus and its index live, and whether they are the shipped ones."""
+
+    home: DataDir
+    source: Path
+    folder: Path
+    starter: bool
+
+
+def locate(corpus: str, embedder: Embedder, data: str = "") -> Place:
+    """The user's own corpus if there is one, else the shipped one.
+
+    Args:
+        corpus: ct, c or select_c.
+        embedder: whose index is wanted.
+        data: the ``data`` setting; a folder named there is the user's own.
+    """
+    home = resolve_datadir(data)
+    folder, source = home.index_folder(corpus, embedder.name), home.corpus_file(corpus)
+    if data or folder.exists() or source.exists():
+        return Place(home, source, folder, starter=False)
+    home = starter_datadir()
+    # The fingerprint is in the name because new weights must not meet an older index.
+    folder = home.index_folder(corpus, f"{embedder.name}-{embedder.fingerprint[:8]}")
+    return Place(home, home.corpus_file(corpus), folder, starter=True)
+
+
+def open_index(
+    corpus: str, embedder: Embedder, *, data: str = "", reporter: Reporter
+) -> VerseIndex:
+    """Open a corpus's index; the shipped corpus is prepared and indexed on first use.
+
+    Raises:
+        UserError: the user's corpus has no index yet, or its index cannot be used.
+    """
+    from img2poem.index.store import VerseIndex
+
+    place = locate(corpus, embedder, data)
+    if place.folder.exists():
+        try:
+            return VerseIndex.open(
+                place.folder,
+                embedder_fingerprint=embedder.fingerprint,
+                embedder_name=embedder.name,
+            )
+        except UserError:
+            if not place.starter:
+                raise
+            # The shipped corpus is ours to rebuild: nothing of the user's is in there.
+            reporter.notice("The index of the shipped corpus is damaged; building it again.")
+    elif not place.starter:
+        raise _no_index(corpus, embedder.name, place)
+    build(corpus, embedder, data=data, reporter=reporter, force=place.folder.exists())
+    return VerseIndex.open(place.folder, embedder_fingerprint=embedder.fingerprint)
+
+
+def build(
+    corpus: str, embedder: Embedder, *, data: str = "", reporter: Reporter, force: bool = False
+) -> BuildReport:
+    """Build a corpus's index.
+
+    Raises:
+        UserError: the corpus is not prepared, or the index cannot be written.
+    """
+    from img2poem.index.build import build_index
+
+    place = locate(corpus, embedder, data)
+    if place.starter:
+        _prepare_starter(place.home)
+    elif not place.source.is_file():
+        raise _not_prepared(corpus, place)
+    return build_index(
+        place.source,
+        place.folder,
+        embedder,
+        corpus=corpus,
+        force=force,
+        progress=reporter.task(f"indexing {corpus}"),
+    )
+
+
+def _prepare_starter(home: DataDir) -> None:
+    from img2poem.corpus.prepare import prepare
+
+    if not all(home.corpus_file(corpus).is_file() for corpus in CORPUS_FILES):
+        home.mark()
+        prepare(starter_works(), home.root)
+
+
+def _no_index(corpus: str, embedder: str, place: Place) -> UserError:
+    if not place.source.is_file():
+        return _not_prepared(corpus, place)
+    option = "" if embedder == "builtin" else f" --embedder {embedder}"
+    return UserError(
+        f"The corpus {corpus} in {place.home.root} has no index for {embedder} yet.",
+        f"Build it: img2poem build-index --corpus {corpus}{option} --data {place.home.root}",
+    )
+
+
+def _not_prepared(corpus: str, place: Place) -> UserError:
+    return UserError(
+        f"There is no corpus {corpus} in {place.home.root}.",
+        f"Make it: img2poem prepare WORKS --out {place.home.root}",
+    )

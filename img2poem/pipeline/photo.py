@@ -1,0 +1,158 @@
+"""Open a photo: orientation, size limits, formats, clear errors."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from img2poem.errors import UserError
+from img2poem.models.base import Photo
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif"}
+)
+MAX_PIXELS = 200_000_000
+
+# EXIF tags (CIPA DC-008): the IFDs and the fields read from them.
+_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
+_DATE_TIME_ORIGINAL, _DATE_TIME, _GPS_LATITUDE_REF = 0x9003, 0x0132, 1
+
+
+def looks_like_photo(path: Path) -> bool:
+    """Whether a file's name ends like a photo's."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def open_photo(
+    path: Path, *, side: int = 1024, max_pixels: int = MAX_PIXELS, metadata: bool = True
+) -> Photo:
+    """Decode a photo upright, in RGB, no larger than a model needs.
+
+    JPEGs are decoded straight to a fraction of their size, which is what makes a folder of
+    12-megapixel photos fast. Of an animation the first frame is taken.
+
+    Args:
+        path: the file.
+        side: the shorter side is brought down to about this many pixels (never up).
+        max_pixels: a larger picture is refused before any of it is decoded.
+        metadata: read month, hour and hemisphere from EXIF.
+
+    Raises:
+        UserError: no such file, a folder, not a photo, too large, or damaged.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    _register_heif()
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, not a photo.", f"For a folder: img2poem batch {path}")
+    if not path.exists():
+        raise UserError(f"There is no file {path}.", "Check the path.")
+    try:
+        with warnings.catch_warnings():
+            # Size is judged below, before decoding; Pillow's own warning would say it twice.
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                _refuse_huge(path, image, max_pixels)
+                exif = image.getexif()
+                shrink = max(1.0, min(image.size) / side)
+                wanted = (round(image.width / shrink), round(image.height / shrink))
+                image.draft("RGB", wanted)
+                image.load()
+                upright = ImageOps.exif_transpose(_to_rgb(image))
+    except UnidentifiedImageError as error:
+        raise UserError(
+            f"{path} is not a photo that can be read.",
+            f"Formats: {', '.join(sorted(s.lstrip('.') for s in SUFFIXES))}.",
+        ) from error
+    except PermissionError as error:
+        raise UserError(f"{path} may not be read.", "Check its permissions.") from error
+    except Image.DecompressionBombError as error:
+        raise UserError(f"{path} is too large to open safely.", "Make a smaller copy.") from error
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, MemoryError) as error:
+        raise UserError(
+            f"{path} is damaged and cannot be decoded ({_short(error)}).",
+            "Open and save it again, or use another copy.",
+        ) from error
+    if min(upright.size) > side:
+        factor = side / min(upright.size)
+        size = (max(1, round(upright.width * factor)), max(1, round(upright.height * factor)))
+        upright = upright.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+    hints = _hints(exif) if metadata else {}
+    return Photo(upright, path=str(path), **hints)
+
+
+def _register_heif() -> None:
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+
+
+def _refuse_huge(path: Path, image: Image, max_pixels: int) -> None:
+    pixels = image.width * image.height
+    if pixels > max_pixels:
+        raise UserError(
+            f"{path} has {image.width} x {image.height} pixels, more than the limit of "
+            f"{max_pixels:,}.",
+            f"If it is to be trusted: --max-pixels {pixels}",
+        )
+
+
+def _to_rgb(image: Image) -> Image:
+    """Bring any mode to RGB: 16-bit grey scaled, transparency laid on white."""
+    from PIL import Image as Pillow
+
+    if image.mode == "RGB":
+        return image.copy()
+    exif = image.info.get("exif")
+    if image.mode.startswith("I") or image.mode == "F":
+        converted = _scale_deep(image)
+    elif image.has_transparency_data:
+        layer = image.convert("RGBA")
+        converted = Pillow.new("RGB", image.size, "white")
+        converted.paste(layer, mask=layer.getchannel("A"))
+    else:
+        converted = image.convert("RGB")
+    if exif:  # conversion may drop it, and exif_transpose reads the orientation from it
+        converted.info["exif"] = exif
+    return converted
+
+
+def _scale_deep(image: Image) -> Image:
+    """16-bit and floating-point greys to 8 bits; plain ``convert`` would clip them to white."""
+    import numpy as np
+    from PIL import Image as Pillow
+
+    values = np.asarray(image, dtype=np.float64)
+    values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
+    top = 65535.0 if image.mode.startswith("I") and values.max(initial=0) > 255 else 255.0
+    if image.mode == "F" and values.max(initial=0) <= 1.0:
+        top = 1.0
+    grey = np.clip(values * (255.0 / top), 0, 255).astype(np.uint8)
+    return Pillow.fromarray(grey).convert("RGB")
+
+
+def _hints(exif: Any) -> dict[str, Any]:
+    """Month, hour and hemisphere, where the camera wrote sensible ones."""
+    hints: dict[str, Any] = {}
+    try:
+        written = exif.get_ifd(_EXIF_IFD).get(_DATE_TIME_ORIGINAL) or exif.get(_DATE_TIME) or ""
+        latitude = exif.get_ifd(_GPS_IFD).get(_GPS_LATITUDE_REF) or ""
+    except Exception:  # EXIF is free-form bytes from any camera: damage there is no damage here
+        return hints
+    found = re.match(r"(\d{4})[:\-/](\d\d)[:\-/](\d\d)[ T](\d\d):", str(written))
+    # Cameras that were never set write the epoch; a year before digital cameras says nothing.
+    if found and int(found[1]) >= 1990 and 1 <= int(found[2]) <= 12 and int(found[4]) <= 23:
+        hints = {"month": int(found[2]), "hour": int(found[4])}
+    if str(latitude).strip("\x00 ").upper() == "S":
+        hints["southern"] = True
+    return hints
+
+
+def _short(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 90 else text[:87] + "..."

@@ -1,0 +1,154 @@
+"""Put candidates in order: rerank, weigh the channels, show near-duplicates once."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from img2poem.corpus.imagery import lexicon
+from img2poem.pipeline.results import Match
+from img2poem.pipeline.retrieve import Candidate
+
+if TYPE_CHECKING:
+    from img2poem.models.base import Reranker
+
+_NOT_TEXT = re.compile(r"[\W_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much each channel says about a verse for a photo.
+
+    A photo's description is a guess, so the reranker's view of it is weighed against what
+    was seen (imagery the verse names, imagery it names that was not seen) and against the
+    photo's own vector. Chosen by benchmarks/fusion.py on photos kept out of
+    the evaluation; the sum goes through a logistic function.
+    """
+
+    bias: float = -3.0
+    rerank: float = 2.0
+    named: float = 3.0
+    unseen: float = -2.0
+    description: float = 2.0
+    photo: float = 2.0
+
+
+PHOTO_WEIGHTS = Weights()
+
+
+def rank(
+    candidates: Sequence[Candidate],
+    query: str,
+    reranker: Reranker,
+    *,
+    k: int,
+    seen: Mapping[str, float] | None = None,
+    weights: Weights = PHOTO_WEIGHTS,
+    limit: int = 50,
+) -> list[Match]:
+    """Order candidates for a question.
+
+    Args:
+        candidates: from ``retrieve``.
+        query: the words, or the description, or both.
+        reranker: scores the ``limit`` best candidates.
+        k: how many matches to return.
+        seen: imagery tag to probability, for a photo; None for words alone, where the
+            reranker's score stands as it is.
+        weights: how the channels are weighed for a photo.
+
+    Returns:
+        At most k matches, best first, no verse twice.
+    """
+    if not candidates:
+        return []
+    chosen = sorted(candidates, key=_first_score, reverse=True)[:limit]
+    reranked = reranker.score(query, [c.verse for c in chosen])
+    asked = set(lexicon().find_modern(query)) | set(lexicon().find_verse(query))
+    matches = []
+    for candidate, score in zip(chosen, map(float, reranked), strict=True):
+        in_verse = lexicon().find_verse(candidate.verse.text)
+        in_rendering = lexicon().find_modern(candidate.verse.translation)
+        channels = {f"cosine:{name}": value for name, value in candidate.cosines.items()}
+        channels["rerank"] = score
+        if seen is not None:
+            channels |= agreement(seen, in_verse, in_rendering)
+            score = fuse(channels, weights)
+        wanted = set(seen) if seen is not None else asked
+        matched = tuple(tag for tag in (*in_verse, *in_rendering) if tag in wanted)
+        matches.append(
+            Match(
+                candidate.verse,
+                score,
+                corpus=candidate.corpus,
+                matched_imagery=tuple(dict.fromkeys(matched)),
+                channels=channels,
+            )
+        )
+    matches.sort(key=lambda match: match.score, reverse=True)
+    return distinct(matches)[:k]
+
+
+def agreement(
+    seen: Mapping[str, float], in_verse: Mapping[str, object], in_rendering: Mapping[str, object]
+) -> dict[str, float]:
+    """How far a verse names what was seen, and what it names that was not.
+
+    Args:
+        seen: imagery tag to probability.
+        in_verse: tags the verse itself names.
+        in_rendering: tags its modern rendering names.
+
+    Returns:
+        ``named``: 0 to 1, the seen imagery the verse names (fully) or its rendering names
+        (half). ``unseen``: 0 to 1, the share of the imagery it names that was not seen.
+    """
+    total = sum(seen.values()) or 1.0
+    named = sum(
+        p if tag in in_verse else 0.5 * p
+        for tag, p in seen.items()
+        if tag in in_verse or tag in in_rendering
+    )
+    all_named = set(in_verse) | set(in_rendering)
+    unseen = sum(1.0 - seen.get(tag, 0.0) for tag in all_named)
+    return {
+        "named": min(1.0, named / total),
+        "unseen": unseen / len(all_named) if all_named else 0.5,
+    }
+
+
+def fuse(channels: Mapping[str, float], weights: Weights) -> float:
+    """The weighed channels as one probability."""
+    total = (
+        weights.bias
+        + weights.rerank * channels["rerank"]
+        + weights.named * channels["named"]
+        + weights.unseen * channels["unseen"]
+        + weights.description * channels.get("cosine:description", 0.0)
+        + weights.photo * channels.get("cosine:photo", 0.0)
+    )
+    return 1.0 / (1.0 + math.exp(-total))
+
+
+def distinct(matches: Sequence[Match]) -> list[Match]:
+    """Drop verses that repeat, or nearly repeat, a better-placed one."""
+    kept: list[Match] = []
+    taken: list[set[str]] = []
+    for match in matches:
+        text = _NOT_TEXT.sub("", match.verse.text)
+        pairs = {text[i : i + 2] for i in range(len(text) - 1)} or {text}
+        # Two verses sharing most of their character pairs are variants of one line.
+        if any(len(pairs & other) >= 0.6 * min(len(pairs), len(other)) for other in taken):
+            continue
+        kept.append(match)
+        taken.append(pairs)
+    return kept
+
+
+def _first_score(candidate: Candidate) -> float:
+    """The first stage's order: the mean over channels, led by the best one."""
+    values = candidate.cosines.values()
+    return max(values) + sum(values) / len(values)
