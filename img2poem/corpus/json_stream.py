@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -18,7 +18,7 @@ from img2poem.errors import UserError
 
 Object = dict[str, Any]
 
-_CHUNK = 4 << 20
+_CHUNK = 1 << 20
 _LONGEST_OBJECT = 64 << 20  # a longer one is an unclosed quote or brace, not a work
 _BOM = b"\xef\xbb\xbf"
 _SPACE = re.compile(rb"[ \t\r\n]*")
@@ -121,11 +121,11 @@ class _Stream:
             objects = orjson.loads(b"[" + body + b"]")
         except orjson.JSONDecodeError:
             return []
-        if not all(type(item) is dict for item in objects) or (lines and lines != len(objects)):
+        if set(map(type, objects)) != {dict} or (lines and lines != len(objects)):
             return []
         self.count += len(objects)
         self._drop(cut + 1)
-        return list(objects)
+        return cast("list[Object]", objects)
 
     def _scan(self, *, at_end: bool) -> list[Object]:
         """The careful way: one object after another."""

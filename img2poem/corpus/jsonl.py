@@ -35,20 +35,30 @@ def read_verses(path: Path) -> Iterator[Verse]:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def dump_verse(verse: Verse) -> bytes:
-    """A verse as one line of JSON, with its line break; the inverse of ``read_verses``."""
+def dump_row(
+    text: str,
+    translation: str,
+    title: str,
+    author: str,
+    dynasty: str,
+    kind: str,
+    work_id: int,
+    line_no: int,
+    traditional: str,
+) -> bytes:
+    """A verse, given by the fields of ``Verse``, as one line of JSON with its line break."""
     row = {
-        "content": verse.text,
-        "translation": verse.translation,
-        "author": verse.author,
-        "title": verse.title,
-        "dynasty": verse.dynasty,
-        "kind": verse.kind,
-        "work_id": verse.work_id,
-        "line_no": verse.line_no,
+        "content": text,
+        "translation": translation,
+        "author": author,
+        "title": title,
+        "dynasty": dynasty,
+        "kind": kind,
+        "work_id": work_id,
+        "line_no": line_no,
     }
-    if verse.traditional:
-        row["traditional"] = verse.traditional
+    if traditional:
+        row["traditional"] = traditional
     return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
 
 

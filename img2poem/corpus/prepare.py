@@ -9,11 +9,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from img2poem.corpus.jsonl import FILES, dump_verse
+from img2poem.corpus.jsonl import FILES, dump_row
 from img2poem.corpus.script import to_simplified
 from img2poem.corpus.seen import Seen
-from img2poem.corpus.split import clean, fault, pairs, sentences, visible
-from img2poem.corpus.verse import Verse
+from img2poem.corpus.split import clean, fault, is_plain, pairs, sentences, visible
 from img2poem.corpus.works import Work, read_works
 from img2poem.errors import UserError
 from img2poem.files import write_together
@@ -83,8 +82,8 @@ def prepare(
             for work in _named_in_simplified(works):
                 _split_work(work, ct, c, report)
             ct.flush()
-            select = [verse for verse in c.flush() if verse.author in famous]
-            select_file.writelines(map(dump_verse, select))
+            select = [line for author, line in c.flush() if author in famous]
+            select_file.writelines(select)
             report.rows["select_c"] += len(select)
     return report
 
@@ -114,66 +113,88 @@ class _Corpus:
 
     def __init__(self, name: str, file: BinaryIO, report: Report) -> None:
         self.name = name
+        self.skipped = report.skipped_rows[name]
         self._file = file
         self._report = report
-        self._skipped = report.skipped_rows[name]
         self._seen = Seen()
-        self._waiting: list[tuple[Work, int, str, str]] = []
+        self._texts: list[str] = []
+        self._rest: list[tuple[Work, int, str]] = []  # of each text: work, line, translation
 
-    def add(self, work: Work, line_no: int, text: str, translation: str) -> None:
+    def add(self, work: Work, line_no: int, text: str, translation: str = "") -> None:
         """Take a row, unless its text cannot be a verse."""
         if why := fault(text):
-            self._skipped[why] += 1
+            self.skipped[why] += 1
         else:
-            self._waiting.append((work, line_no, text, translation))
+            self._texts.append(text)
+            self._rest.append((work, line_no, translation))
 
-    def flush(self) -> list[Verse]:
-        """Write the waiting rows but for repeats; return those written."""
-        rows, self._waiting = self._waiting, []
-        traditional = [text for work, _, text, _ in rows if work.traditional]
-        simplified = iter(to_simplified(traditional))
-        texts = [next(simplified) if work.traditional else text for work, _, text, _ in rows]
-        new = self._seen.add([(row[0].author, text) for row, text in zip(rows, texts, strict=True)])
-        verses = [
-            Verse(
-                text,
-                translation,
-                work.title,
-                work.author,
-                work.dynasty,
-                work.kind,
-                work.id,
-                line_no,
-                original if work.traditional else "",
-            )
-            for (work, line_no, original, translation), text, fresh in zip(
-                rows, texts, new, strict=True
-            )
-            if fresh
+    def add_plain(self, work: Work, texts: list[str]) -> None:
+        """Take sentences of plain content, none of which has a fault."""
+        self._texts += texts
+        self._rest += [(work, number, "") for number in range(len(texts))]
+
+    def flush(self) -> list[tuple[str, bytes]]:
+        """Write the waiting rows but for repeats; return (author, line) of those written."""
+        import numpy as np
+
+        texts, rest = self._texts, self._rest
+        self._texts, self._rest = [], []
+        traditional = [i for i, row in enumerate(rest) if row[0].traditional]
+        originals = [texts[i] for i in traditional]
+        for i, text in zip(traditional, to_simplified(originals), strict=True):
+            texts[i] = text
+        own = dict(zip(traditional, originals, strict=True))
+        keys = (hash((row[0].author, text)) for row, text in zip(rest, texts, strict=True))
+        fresh = self._seen.add(np.fromiter(keys, dtype=np.int64, count=len(texts))).tolist()
+        lines = [
+            (rest[i][0].author, _json_line(texts[i], own.get(i, ""), *rest[i])) for i in fresh
         ]
-        self._file.writelines(map(dump_verse, verses))
-        self._report.rows[self.name] += len(verses)
-        if repeats := len(rows) - len(verses):
-            self._skipped[_REPEAT] += repeats
-        return verses
+        self._file.writelines(line for _, line in lines)
+        self._report.rows[self.name] += len(lines)
+        if repeats := len(texts) - len(lines):
+            self.skipped[_REPEAT] += repeats
+        return lines
+
+
+def _json_line(text: str, traditional: str, work: Work, line_no: int, translation: str) -> bytes:
+    return dump_row(
+        text,
+        translation,
+        work.title,
+        work.author,
+        work.dynasty,
+        work.kind,
+        work.id,
+        line_no,
+        traditional,
+    )
 
 
 def _split_work(work: Work, ct: _Corpus, c: _Corpus, report: Report) -> None:
-    content = visible(work.content).replace("\r", "").strip()
+    content = work.content.replace("\r", "").strip()
+    plain = is_plain(content)
+    if not plain:
+        content = visible(content).strip()
     if why := _unfit(work.kind, content):
         report.skipped_works[why] += 1
         return
-    content = clean(content)
-    meanings = {}
-    if work.translation:
-        paired = pairs(content, visible(work.translation).replace("\r", ""))
-        if paired is None:
-            ct._skipped["a work whose translation has other lines"] += 1
-        for number, line, meaning in paired or ():
-            ct.add(work, number, line, meaning)
-            meanings[line] = meaning
+    if plain and not work.translation:
+        c.add_plain(work, sentences(content))
+        return
+    content = content if plain else clean(content)
+    meanings = _add_pairs(work, content, ct) if work.translation else {}
     for number, sentence in enumerate(sentences(content)):
         c.add(work, number, sentence, meanings.get(sentence, ""))
+
+
+def _add_pairs(work: Work, content: str, ct: _Corpus) -> dict[str, str]:
+    paired = pairs(content, visible(work.translation).replace("\r", ""))
+    if paired is None:
+        ct.skipped["a work whose translation has other lines"] += 1
+        return {}
+    for number, line, meaning in paired:
+        ct.add(work, number, line, meaning)
+    return {line: meaning for _, line, meaning in paired}
 
 
 def _unfit(kind: str, content: str) -> str:
@@ -187,15 +208,21 @@ def _unfit(kind: str, content: str) -> str:
 
 def _named_in_simplified(works: list[Work]) -> list[Work]:
     """The works with clean titles and authors in Simplified characters."""
-    named = [
-        work._replace(
-            title=visible(work.title).strip(), author="".join(visible(work.author).split()) or "佚名"
-        )
-        for work in works
-    ]
+    named = [work if _has_plain_names(work) else _with_clean_names(work) for work in works]
     places = [place for place, work in enumerate(named) if work.traditional]
-    flat = [name.replace("\n", " ") for i in places for name in (named[i].title, named[i].author)]
+    flat = [name for place in places for name in (named[place].title, named[place].author)]
     names = iter(to_simplified(flat))
     for place in places:
         named[place] = named[place]._replace(title=next(names), author=next(names))
     return named
+
+
+def _has_plain_names(work: Work) -> bool:
+    return bool(work.author) and work.author.isalpha() and work.title.isalpha()
+
+
+def _with_clean_names(work: Work) -> Work:
+    return work._replace(
+        title=" ".join(visible(work.title).split()),
+        author="".join(visible(work.author).split()) or "佚名",
+    )

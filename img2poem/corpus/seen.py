@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,21 +22,20 @@ class Seen:
     def __init__(self) -> None:
         self._runs: list[Digests] = []
 
-    def add(self, keys: Sequence[Hashable]) -> list[bool]:
-        """Add keys; say of each whether it is new, counting the keys before it in the list."""
+    def add(self, digests: Digests) -> Digests:
+        """Add digests; return the places in the array of those that are new, in order.
+
+        Of a digest that stands in the array more than once the first counts as new.
+        """
         import numpy as np
 
-        digests = np.fromiter(map(hash, keys), dtype=np.int64, count=len(keys))
         values, first = np.unique(digests, return_index=True)
         fresh = np.ones(len(values), dtype=bool)
         for run in self._runs:
             place = np.minimum(np.searchsorted(run, values), len(run) - 1)
             fresh &= run[place] != values
-        new = np.zeros(len(digests), dtype=bool)
-        new[first[fresh]] = True
         self._keep(values[fresh])
-        answer: list[bool] = new.tolist()
-        return answer
+        return np.sort(first[fresh])
 
     def _keep(self, run: Digests) -> None:
         import numpy as np

@@ -9,12 +9,12 @@ HAN = "〇々\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 _INVISIBLE = re.compile(
     "[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]"
 )
-_PLAIN = re.compile(f"[{HAN}，。！？；：、\r\n]*")
+_PLAIN = re.compile(f"(?:[{HAN}]{{2,}}[，。！？；：、\n]+)+")
 _SPACE = re.compile(r"[^\S\n]+")
 _QUOTES = re.compile("[“”]")
 _TWO_HAN = re.compile(f"[{HAN}][^{HAN}]*[{HAN}]")
 _LOST = re.compile(f"[^{HAN}，。！？；：、…·—《》〈〉「」『』‘’（）【】]")
-_SENTENCE = re.compile("[^。！？…]*(?:[。！？]+|…+)[」﹂』’》）］｝〕〗】]*|[^。！？…]+")
+_SENTENCE = re.compile("[^。！？…]*(?:[。！？]+|…+)[」﹂』’》）］｝〕〗】]*|[^。！？…]+$")
 
 _ROUND = re.compile(r"（[^（）]*）|\([^()]*\)")
 _MARKS = re.compile(
@@ -29,7 +29,16 @@ _FULL_WIDTH = str.maketrans(",;:!｡．∶", "，；：！。。：")
 
 def visible(text: str) -> str:
     """Take out zero-width characters and byte order marks."""
-    return text if text.isascii() else _INVISIBLE.sub("", text)
+    return _INVISIBLE.sub("", text)
+
+
+def is_plain(content: str) -> bool:
+    """Whether content is nothing but clauses of two Han characters or more.
+
+    Most works are. There is nothing to clean in them, and each of their sentences is a
+    verse, so that the closer looks below can be spared.
+    """
+    return _PLAIN.fullmatch(content) is not None
 
 
 def clean(content: str) -> str:
@@ -37,13 +46,11 @@ def clean(content: str) -> str:
 
     Line breaks stay, also those inside a note, so that lines keep their numbers.
     """
-    if _PLAIN.fullmatch(content):
-        return content
-    if "（" in content or "(" in content:
-        previous = ""
-        while previous != content:  # notes stand inside notes
-            previous = content
-            content = _ROUND.sub(_without_note, content)
+    content = visible(content)
+    previous = ""
+    while previous != content:  # notes stand inside notes
+        previous = content
+        content = _ROUND.sub(_without_note, content)
     content = _MARKS.sub("", content)
     content = _SUPPLIED.sub(r"\1", content)
     return content.translate(_FULL_WIDTH)
@@ -58,7 +65,9 @@ def _without_note(match: re.Match[str]) -> str:
 
 def sentences(content: str) -> list[str]:
     """Cut cleaned content at 。！？ and ……; a closing quote stays with its sentence."""
-    text = _QUOTES.sub("", "".join(content.split()))
+    text = "".join(content.split())
+    if "“" in text or "”" in text:
+        text = _QUOTES.sub("", text)
     return _SENTENCE.findall(text)
 
 

@@ -34,6 +34,9 @@ class Work(NamedTuple):
     traditional: bool = False
 
 
+_TYPES = (int, str, str, str, str, str, str, bool)
+
+
 def read_works(source: Path, *, progress: Progress | None = None) -> Iterator[list[Work]]:
     """Yield the works of a source in order, in lists of any length.
 
@@ -93,16 +96,22 @@ def _reporter(progress: Progress | None, before: int, total: int) -> Callable[[i
 def _work(item: dict[str, Any]) -> Work:
     """A works.json object as a Work; a field of the wrong type counts as empty."""
     get = item.get
-    number = get("Id")
-    fields = (get("Title"), get("Author"), get("Dynasty"), get("Kind"), get("Content"))
-    title, author, dynasty, kind, content = (x if type(x) is str else "" for x in fields)
-    translation = get("Translation")
-    return Work(
-        number if type(number) is int else 0,
-        title,
-        author,
-        dynasty,
-        kind,
-        content,
-        translation if type(translation) is str else "",
+    work = Work(
+        get("Id"),
+        get("Title"),
+        get("Author"),
+        get("Dynasty"),
+        get("Kind"),
+        get("Content"),
+        get("Translation") or "",
     )
+    return work if tuple(map(type, work)) == _TYPES else _repaired(work)
+
+
+def _repaired(work: Work) -> Work:
+    wrong = {
+        name: kind()
+        for name, value, kind in zip(Work._fields, work, _TYPES, strict=True)
+        if type(value) is not kind
+    }
+    return work._replace(**wrong)
