@@ -150,9 +150,7 @@ def _from_file(path: Path) -> dict[str, Any]:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UserError(
-            f"{path} cannot be read as TOML: {error}.", "Mend it or remove it."
-        ) from error
+        raise UserError(f"{path} is not TOML: {error}.", "Mend it or remove it.") from error
     names = {f.name for f in dataclasses.fields(Settings)}
     for name in table:
         if name not in names:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 from img2poem.errors import UserError
 from img2poem.pipeline.results import CSV_HEADER
@@ -25,7 +25,7 @@ class Ledger:
     disk is cut off when the file is opened again.
     """
 
-    def __init__(self, path: Path, stream: IO[bytes], rows: list[dict[str, str]]) -> None:
+    def __init__(self, path: Path, stream: io.FileIO, rows: list[dict[str, str]]) -> None:
         self.path = path
         self._done = {row["file"] for row in rows}
         self._rows_before = rows
@@ -44,7 +44,8 @@ class Ledger:
             whole = 0
             if path.exists() and not restart:
                 rows, whole = _whole_rows(path)
-            stream = path.open("r+b" if whole else "wb")
+            # Unbuffered: after a failed write nothing must be left to fail again on closing.
+            stream = path.open("r+b" if whole else "wb", buffering=0)
             stream.truncate(whole)
             stream.seek(whole)
             ledger = cls(path, stream, rows)
@@ -93,8 +94,9 @@ class Ledger:
             raise _cannot_write(self.path, error) from error
 
     def _append(self, data: bytes) -> None:
-        self._stream.write(data)
-        self._stream.flush()
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._stream.write(rest) :]
         os.fsync(self._stream.fileno())
 
     def __enter__(self) -> Self:

@@ -1,0 +1,141 @@
+"""The CSV of a batch: whole rows only, whatever happened to the run before."""
+
+from __future__ import annotations
+
+import csv
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from img2poem.errors import UserError
+from img2poem.pipeline.ledger import Ledger
+from img2poem.pipeline.results import CSV_HEADER
+
+
+def row(file: str, **cells: str) -> dict[str, str]:
+    return dict.fromkeys(CSV_HEADER, "") | {"file": file} | cells
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_rows_are_appended_across_runs(tmp_path: Path) -> None:
+    target = tmp_path / "poems.csv"
+    with Ledger.open(target) as ledger:
+        ledger.write([row("a.jpg", verse="床前明月光，疑是地上霜。")])
+    with Ledger.open(target) as ledger:
+        assert ledger.has("a.jpg")
+        assert not ledger.has("b.jpg")
+        assert ledger.verses() == {"床前明月光，疑是地上霜。"}
+        ledger.write([row("b.jpg")])
+    assert [r["file"] for r in read(target)] == ["a.jpg", "b.jpg"]
+
+
+CELL = st.text(
+    st.characters(codec="utf-8", exclude_characters="\x00\r", exclude_categories=("Cs",)),
+    max_size=20,
+)
+
+
+@given(cells=st.lists(CELL, min_size=1, max_size=5), cut=st.integers(0, 4000))
+def test_a_torn_file_keeps_exactly_its_whole_rows(
+    tmp_path_factory: pytest.TempPathFactory, cells: list[str], cut: int
+) -> None:
+    target = tmp_path_factory.mktemp("torn") / "poems.csv"
+    rows = [row(f"{n}.jpg", verse=cell) for n, cell in enumerate(cells)]
+    with Ledger.open(target) as ledger:
+        ledger.write(rows)
+    whole = target.read_bytes()
+    target.write_bytes(whole[: min(cut, len(whole))])
+    with Ledger.open(target) as ledger:
+        missing = [r for r in rows if not ledger.has(r["file"])]
+        ledger.write(missing)
+    assert target.read_bytes() == whole
+
+
+def test_no_cell_is_a_formula_and_resuming_still_knows_the_file(tmp_path: Path) -> None:
+    target = tmp_path / "poems.csv"
+    with Ledger.open(target) as ledger:
+        ledger.write([row("=cmd.jpg", description="+1", error="@x")])
+    (only,) = read(target)
+    assert (only["file"], only["description"], only["error"]) == ("'=cmd.jpg", "'+1", "'@x")
+    with Ledger.open(target) as ledger:
+        assert ledger.has("=cmd.jpg")
+
+
+def test_a_byte_order_mark_is_written_once(tmp_path: Path) -> None:
+    target = tmp_path / "poems.csv"
+    for name in ("a.jpg", "b.jpg"):
+        with Ledger.open(target, bom=True) as ledger:
+            ledger.write([row(name)])
+    assert target.read_bytes().count("\ufeff".encode()) == 1
+    assert [r["file"] for r in read(target)] == ["a.jpg", "b.jpg"]
+
+
+def test_photos_added_between_two_runs_end_up_in_path_order(tmp_path: Path) -> None:
+    target = tmp_path / "poems.csv"
+    with Ledger.open(target, bom=True) as ledger:
+        ledger.write([row("b.jpg"), row("c.jpg")])
+        ledger.write([row("a.jpg")])
+        ledger.settle(["a.jpg", "b.jpg", "c.jpg"])
+    assert [r["file"] for r in read(target)] == ["a.jpg", "b.jpg", "c.jpg"]
+    assert target.read_bytes().startswith("\ufeff".encode())
+
+
+def test_somebody_elses_file_is_not_touched(tmp_path: Path) -> None:
+    target = tmp_path / "mine.csv"
+    target.write_text("name,age\nLi,61\n")
+    with pytest.raises(UserError, match="not a CSV of img2poem batch"):
+        Ledger.open(target)
+    assert target.read_text() == "name,age\nLi,61\n"
+
+
+def test_a_file_without_a_line_break_that_is_not_ours_is_not_touched(tmp_path: Path) -> None:
+    target = tmp_path / "note.csv"
+    target.write_text("dear diary")
+    with pytest.raises(UserError, match="not a CSV"):
+        Ledger.open(target)
+    assert target.read_text() == "dear diary"
+
+
+def test_restart_begins_again(tmp_path: Path) -> None:
+    target = tmp_path / "poems.csv"
+    with Ledger.open(target) as ledger:
+        ledger.write([row("a.jpg")])
+    with Ledger.open(target, restart=True) as ledger:
+        assert not ledger.has("a.jpg")
+    assert read(target) == []
+
+
+def test_a_full_disk_is_reported_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    target = tmp_path / "poems.csv"
+    with no_file_larger_than(300), Ledger.open(target) as ledger:
+        ledger.write([row("a.jpg")])
+        with pytest.raises(UserError, match=r"cannot be written.*goes on where it stopped"):
+            ledger.write([row("b.jpg", description="很长" * 200)])
+    with Ledger.open(target) as ledger:
+        assert ledger.has("a.jpg")
+        assert not ledger.has("b.jpg")
+        ledger.write([row("b.jpg", description="很长" * 200)])
+    assert [r["file"] for r in read(target)] == ["a.jpg", "b.jpg"]
+
+
+@contextmanager
+def no_file_larger_than(size: int) -> Iterator[None]:
+    """Make the system refuse writes past a size, as a full disk does in mid-row."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)

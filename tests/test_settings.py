@@ -1,0 +1,83 @@
+"""Settings: flags > environment > file > profile > defaults, and clear refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from img2poem.errors import UserError
+from img2poem.settings import HELP, Settings, resolve
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_defaults_when_nothing_is_set() -> None:
+    resolved = resolve(env={}, files=[])
+    assert resolved.settings == Settings()
+    assert set(resolved.origin.values()) == {"default"}
+
+
+def test_each_source_outranks_the_next(tmp_path: Path) -> None:
+    here = write(tmp_path / "here.toml", "k = 2\nembedder = 'hf:here'\ncorpus = 'c'")
+    user = write(tmp_path / "user.toml", "k = 1\nembedder = 'hf:user'\ngenerator = 'openai:user'")
+    resolved = resolve(
+        {"k": 4}, env={"IMG2POEM_K": "3", "IMG2POEM_EMBEDDER": "hf:env"}, files=[here, user]
+    )
+    chosen = resolved.settings
+    assert (chosen.k, chosen.embedder, chosen.corpus) == (4, "hf:env", ("c",))
+    assert chosen.generator == "openai:user"
+    assert resolved.origin["k"] == "flag"
+    assert resolved.origin["embedder"] == "environment"
+    assert resolved.origin["corpus"] == str(here)
+    assert resolved.origin["generator"] == str(user)
+
+
+def test_a_profile_fills_what_no_other_source_sets() -> None:
+    resolved = resolve({"profile": "original", "reranker": "builtin"}, env={}, files=[])
+    assert resolved.settings.captioner == "hf:Salesforce/blip-image-captioning-base"
+    assert resolved.settings.reranker == "builtin"
+    assert resolved.origin["captioner"] == "profile original"
+
+
+def test_several_corpora_are_kept_in_order_without_repeats() -> None:
+    assert resolve({"corpus": "select_c, ct,select_c"}, env={}, files=[]).settings.corpus == (
+        "select_c",
+        "ct",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("corpus", "poems", "no corpus 'poems'"),
+        ("k", "0", "1 or more"),
+        ("k", "many", "k = 'many'"),
+        ("min_score", "7", "between 0 and 1"),
+        ("metadata", "perhaps", "true or false"),
+        ("generate", "sometimes", "auto, always or never"),
+        ("device", "tpu", "auto, cpu, cuda or mps"),
+        ("profile", "fancy", "no profile 'fancy'"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused(name: str, value: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        resolve(env={f"IMG2POEM_{name.upper()}": value}, files=[])
+
+
+def test_a_settings_file_that_is_not_toml_is_named(tmp_path: Path) -> None:
+    broken = write(tmp_path / "img2poem.toml", "k = = 3")
+    with pytest.raises(UserError, match=r"img2poem\.toml is not TOML"):
+        resolve(env={}, files=[broken])
+
+
+def test_an_unknown_setting_in_a_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="'colour', which is no setting"):
+        resolve(env={}, files=[write(tmp_path / "s.toml", "colour = 'red'")])
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    assert set(HELP) == set(resolve(env={}, files=[]).origin)
