@@ -47,3 +47,30 @@ def storage_error(error: OSError, folder: Path) -> UserError:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return UserError(f"{folder} cannot be written to.", "Choose another folder.")
     return UserError(f"{error.filename or folder}: {error.strerror or error}.")
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold a lock file: a second process that asks for it waits until the first is done.
+
+    The system drops the lock when its process ends, however it ends. Where there are no
+    such locks (Windows) nothing waits.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def sync(path: Path) -> None:
+    """Have the system write a file, or a folder's list of names, to disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

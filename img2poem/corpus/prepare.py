@@ -27,13 +27,13 @@ class Report:
 
     Attributes:
         works: works read.
-        rows: rows written, per corpus.
+        written: rows written, per corpus.
         skipped_works: works left out, per reason.
         skipped_rows: rows left out, per corpus and reason.
     """
 
     works: int = 0
-    rows: Counter[str] = field(default_factory=Counter)
+    written: Counter[str] = field(default_factory=Counter)
     skipped_works: Counter[str] = field(default_factory=Counter)
     skipped_rows: dict[str, Counter[str]] = field(
         default_factory=lambda: {"ct": Counter(), "c": Counter()}
@@ -43,15 +43,15 @@ class Report:
         """The report as plain JSON values."""
         return asdict(self)
 
-    def table(self) -> list[tuple[str, str, int]]:
-        """The report as rows (works or a corpus, what happened, how many), to be printed."""
-        lines = [("works", "read", self.works)]
-        lines += [("works", f"skipped: {why}", n) for why, n in self.skipped_works.most_common()]
+    def rows(self) -> list[tuple[str, str]]:
+        """The report as rows (what happened, how often), to be printed."""
+        lines = [("works read", self.works)]
+        lines += [(f"  skipped: {why}", n) for why, n in self.skipped_works.most_common()]
         for corpus in FILES:
-            lines.append((corpus, "written", self.rows[corpus]))
+            lines.append((f"{corpus} rows written", self.written[corpus]))
             skipped = self.skipped_rows.get(corpus, Counter[str]()).most_common()
-            lines += [(corpus, f"skipped: {why}", n) for why, n in skipped]
-        return lines
+            lines += [(f"  skipped: {why}", n) for why, n in skipped]
+        return [(label, f"{count:,}") for label, count in lines]
 
 
 def prepare(
@@ -84,7 +84,7 @@ def prepare(
             ct.flush()
             select = [line for author, line in c.flush() if author in famous]
             select_file.writelines(select)
-            report.rows["select_c"] += len(select)
+            report.written["select_c"] += len(select)
     return report
 
 
@@ -146,11 +146,9 @@ class _Corpus:
         own = dict(zip(traditional, originals, strict=True))
         keys = (hash((row[0].author, text)) for row, text in zip(rest, texts, strict=True))
         fresh = self._seen.add(np.fromiter(keys, dtype=np.int64, count=len(texts))).tolist()
-        lines = [
-            (rest[i][0].author, _json_line(texts[i], own.get(i, ""), *rest[i])) for i in fresh
-        ]
+        lines = [(rest[i][0].author, _json_line(texts[i], own.get(i, ""), *rest[i])) for i in fresh]
         self._file.writelines(line for _, line in lines)
-        self._report.rows[self.name] += len(lines)
+        self._report.written[self.name] += len(lines)
         if repeats := len(texts) - len(lines):
             self.skipped[_REPEAT] += repeats
         return lines

@@ -21,6 +21,7 @@ _MARKS = re.compile(
     r"〔[^〔〕]*〕|〖[^〖〗]*〗|[\[［][0-9一二三四五六七八九十]+[\]］]|[\u2460-\u2473]"
 )
 _SUPPLIED = re.compile(rf"[\[［]([{HAN}]+)[\]］]")
+_STOP_LEFT_BEHIND = re.compile("([，。！？；：、])。+")  # where a note had its own
 _WHOLE_SENTENCE = re.compile(f"[（(][{HAN}，；：、]{{5,}}[。！？][）)]")
 _NOTE_WORDS = re.compile("[作注按见云引校疑脱音卷首章科唱介]")
 _CITATION = re.compile("《[^》]*》[^，。]{0,6}[卷云引作]")
@@ -53,7 +54,7 @@ def clean(content: str) -> str:
         content = _ROUND.sub(_without_note, content)
     content = _MARKS.sub("", content)
     content = _SUPPLIED.sub(r"\1", content)
-    return content.translate(_FULL_WIDTH)
+    return _STOP_LEFT_BEHIND.sub(r"\1", content.translate(_FULL_WIDTH))
 
 
 def _without_note(match: re.Match[str]) -> str:

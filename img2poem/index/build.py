@@ -1,0 +1,286 @@
+"""Verses to an index folder: encode, compress, check, and put in place in one step."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from img2poem.corpus.jsonl import read_verses
+from img2poem.corpus.verse import Verse
+from img2poem.errors import UserError
+from img2poem.files import exclusive, storage_error, sync
+from img2poem.index.manifest import FORMAT, MANIFEST, VECTORS, VERSES, Manifest, describe_file, sha256
+from img2poem.index.quantise import Plan, exact_top_10, new_index, plan_for, recall_at_10
+from img2poem.index.verses import VerseTable, write_verses
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float32]
+
+    from img2poem.models.base import Embedder
+
+Progress = Callable[[int, int], None]
+
+_BATCH = 512  # texts encoded at a time; what an interrupted build may lose
+_BLOCK = 65_536  # vectors read at a time
+_RECALL_QUERIES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What ``build_index`` did.
+
+    Attributes:
+        status: "built", or "exists" if the same index was there.
+        folder: the index.
+        manifest: of the index.
+        resumed: verses that an interrupted build had encoded already.
+        seconds: how long it took.
+    """
+
+    status: Literal["built", "exists"]
+    folder: Path
+    manifest: Manifest
+    resumed: int
+    seconds: float
+
+    def rows(self) -> list[tuple[str, str]]:
+        """The report as (label, value), to be printed."""
+        index = self.manifest
+        size = index.files[VECTORS]["bytes"]
+        share = size / (4 * index.dim * index.count)
+        rows = [
+            ("status", self.status if self.status == "built" else "already there; --force rebuilds"),
+            ("folder", str(self.folder)),
+            ("verses", f"{index.count:,}"),
+            ("embedder", f"{index.embedder} ({index.fingerprint[:8]})"),
+            ("index", f"{index.factory}, {size / 1e6:,.1f} MB ({share:.0%} of float32)"),
+            ("recall@10 against Flat", f"{index.recall_at_10:.4f}" if index.nprobe else "1 (exact)"),
+        ]
+        if self.status == "built":
+            resumed = f", {self.resumed:,} verses resumed" if self.resumed else ""
+            rows.append(("time", f"{self.seconds:.1f} s{resumed}"))
+        return rows
+
+
+def build_index(
+    verses: Iterable[Verse] | Path,
+    folder: Path,
+    embedder: Embedder,
+    *,
+    corpus: str,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> BuildReport:
+    """Build an index, or go on with one that was interrupted.
+
+    Vectors gather in a folder beside ``folder``; that folder is renamed when all is
+    written. Until then an index that stood there stays as it was.
+
+    Args:
+        verses: the verses, or the corpus file that holds them.
+        folder: where the index goes.
+        embedder: encodes the verses, 512 at a time.
+        corpus: ct embeds translations and leaves out verses without one; the others embed
+            the text.
+        force: rebuild also if the same index is there.
+        progress: called with (verses encoded, verses in all).
+
+    Raises:
+        UserError: no verse to index, a damaged corpus file, or a disk that is full or
+            read-only; what was encoded is kept for the next run.
+    """
+    begun = time.monotonic()
+    rows = read_verses(verses) if isinstance(verses, Path) else iter(verses)
+    work = folder.with_name(f".{folder.name}.partial")
+    try:
+        with exclusive(folder.with_name(f".{folder.name}.lock")):
+            _refuse_foreign(folder)
+            _settle(folder)
+            work.mkdir(exist_ok=True)
+            _write_corpus(rows, work, corpus)
+            source = sha256(work / VERSES)
+            there = None if force else _same(folder, corpus, source, embedder)
+            if there:
+                shutil.rmtree(work)
+                return BuildReport("exists", folder, there, 0, time.monotonic() - begun)
+            table = VerseTable(work / VERSES)
+            plan = plan_for(len(table))
+            raw, resumed = _encode(table, work, source, embedder, corpus, plan, progress)
+            manifest = _assemble(table, raw, work, source, embedder, corpus, plan)
+            _put_in_place(work, folder)
+            return BuildReport("built", folder, manifest, resumed, time.monotonic() - begun)
+    except OSError as error:
+        raise storage_error(error, folder.parent) from error
+
+
+def _column(corpus: str) -> Literal["text", "translation"]:
+    return "translation" if corpus == "ct" else "text"
+
+
+def _write_corpus(verses: Iterator[Verse], work: Path, corpus: str) -> None:
+    if corpus == "ct":
+        verses = (verse for verse in verses if verse.translation)
+    if not write_verses(verses, work / VERSES):
+        shutil.rmtree(work)
+        what = "no verse with a translation" if corpus == "ct" else "no verse"
+        raise UserError(
+            f"The corpus {corpus} has {what} to index.",
+            "Prepare one that has: img2poem prepare WORKS",
+        )
+
+
+def _same(folder: Path, corpus: str, source: str, embedder: Embedder) -> Manifest | None:
+    """The manifest of the index that is there, if building would give the same again."""
+    try:
+        manifest = Manifest.read(folder)
+        manifest.check_files(folder, thorough=False)
+    except UserError:
+        return None
+    there = (manifest.corpus, manifest.corpus_sha256, manifest.fingerprint)
+    return manifest if there == (corpus, source, embedder.fingerprint) else None
+
+
+def _encode(
+    table: VerseTable,
+    work: Path,
+    source: str,
+    embedder: Embedder,
+    corpus: str,
+    plan: Plan,
+    progress: Progress | None,
+) -> tuple[Any, int]:
+    """Encode what is not encoded yet; return all vectors (a memory map) and how many were.
+
+    The file of vectors carries in its name what they were made from, so that vectors of
+    another corpus or embedder are never taken for these.
+    """
+    import numpy as np
+
+    # A compressed index keeps less than half precision does; an exact one keeps all.
+    dtype = np.dtype("<f2" if plan.nprobe else "<f4")
+    made_from = f"{source} {embedder.fingerprint} {embedder.dim} {dtype.str}"
+    path = work / f"vectors-{hashlib.sha256(made_from.encode()).hexdigest()[:16]}.raw"
+    for other in work.glob("vectors-*.raw"):
+        if other != path:
+            other.unlink()
+    row = dtype.itemsize * embedder.dim
+    done = resumed = min(path.stat().st_size // row if path.exists() else 0, len(table))
+    with path.open("ab") as file:
+        file.truncate(done * row)  # a row half-written when the last run was stopped
+        while done < len(table):
+            batch = range(done, min(done + _BATCH, len(table)))
+            texts = [table.text(_column(corpus), place) for place in batch]
+            vectors = embedder.encode(texts, kind="passage")
+            file.write(np.ascontiguousarray(vectors, dtype=dtype).tobytes())
+            file.flush()
+            done = batch.stop
+            if progress:
+                progress(done, len(table))
+    return np.memmap(path, dtype=dtype, mode="r", shape=(len(table), embedder.dim)), resumed
+
+
+def _assemble(
+    table: VerseTable,
+    raw: Any,
+    work: Path,
+    source: str,
+    embedder: Embedder,
+    corpus: str,
+    plan: Plan,
+) -> Manifest:
+    """Write the FAISS file and the manifest beside the verses."""
+    import numpy as np
+
+    sample = np.sort(np.random.default_rng(0).permutation(len(raw))[: plan.train])
+    index = new_index(plan, embedder.dim, raw[sample].astype(np.float32))
+    for start in range(0, len(raw), _BLOCK):
+        index.add(raw[start : start + _BLOCK].astype(np.float32))
+    recall = _measure_recall(index, table, raw, embedder, corpus) if plan.nprobe else 1.0
+    _write_faiss(index, work / VECTORS)
+    manifest = Manifest(
+        format=FORMAT,
+        corpus=corpus,
+        corpus_sha256=source,
+        embedder=embedder.name,
+        fingerprint=embedder.fingerprint,
+        dim=embedder.dim,
+        factory=plan.factory,
+        nprobe=plan.nprobe,
+        count=len(table),
+        recall_at_10=round(recall, 4),
+        files={name: describe_file(work / name) for name in (VECTORS, VERSES)},
+    )
+    manifest.write(work)
+    return manifest
+
+
+def _measure_recall(
+    index: Any, table: VerseTable, raw: Any, embedder: Embedder, corpus: str
+) -> float:
+    """Recall@10 for queries that are like verses but not in the index: their first clauses."""
+    import numpy as np
+
+    places = np.random.default_rng(1).permutation(len(table))[:_RECALL_QUERIES]
+    texts = [table.text(_column(corpus), int(place)) for place in places]
+    clauses = [text.replace("。", "，").partition("，")[0] or text for text in texts]
+    queries = embedder.encode(clauses, kind="query")
+    blocks = (raw[at : at + _BLOCK].astype(np.float32) for at in range(0, len(raw), _BLOCK))
+    return recall_at_10(index, queries, exact_top_10(blocks, queries))
+
+
+def _write_faiss(index: Any, path: Path) -> None:
+    import faiss
+
+    try:
+        faiss.write_index(index, str(path))
+    except RuntimeError as error:  # FAISS has no other kind; its text ends in the system's
+        import errno
+
+        full = "No space left" in str(error)
+        raise OSError(errno.ENOSPC if full else errno.EIO, str(error), str(path)) from error
+
+
+_PARTS = frozenset({MANIFEST, VECTORS, VERSES})
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Never replace a folder that holds anything but an index."""
+    if folder.is_dir() and {entry.name for entry in folder.iterdir()} <= _PARTS:
+        return
+    if folder.exists():
+        raise UserError(
+            f"{folder} is not an index, so it is not replaced.", "Move it away, or choose another."
+        )
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
+def _put_in_place(work: Path, folder: Path) -> None:
+    for leftover in work.iterdir():
+        if leftover.name not in _PARTS:
+            leftover.unlink()
+        else:
+            sync(leftover)
+    sync(work)
+    if folder.exists():
+        folder.rename(_old(folder))
+    work.rename(folder)
+    shutil.rmtree(_old(folder), ignore_errors=True)
+
+
+def _settle(folder: Path) -> None:
+    """Bring back the index that a build was replacing when it was stopped."""
+    old = _old(folder)
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
