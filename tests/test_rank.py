@@ -1,0 +1,106 @@
+"""Ranking: what was seen decides for a photo, and no line is shown twice."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from img2poem.corpus.verse import Verse
+from img2poem.pipeline.rank import Weights, agreement, distinct, fuse, rank
+from img2poem.pipeline.results import Match
+from img2poem.pipeline.retrieve import Candidate
+
+
+class Even:
+    """A reranker without an opinion."""
+
+    name = "even"
+
+    def score(self, query: str, verses: list[Verse]) -> np.ndarray:
+        return np.full(len(verses), 0.5, dtype=np.float32)
+
+
+MOON = Verse("举头望明月，低头思故乡。", "抬头看天上的月亮，低下头想念家乡。", "静夜思", "李白")
+BOAT = Verse("孤舟蓑笠翁，独钓寒江雪。", "江心一只小船，老翁在大雪里钓鱼。", "江雪", "柳宗元")
+
+
+def candidates(*verses: Verse) -> list[Candidate]:
+    return [Candidate(verse, "ct", {"description": 0.5}) for verse in verses]
+
+
+def test_a_verse_that_names_what_was_seen_comes_first() -> None:
+    seen = {"舟船": 0.9, "雪": 0.8}
+    best, other = rank(candidates(MOON, BOAT), "雪里的小船", Even(), k=2, seen=seen)
+    assert best.verse == BOAT
+    assert best.score > other.score
+    assert {"舟船", "雪"} <= set(best.matched_imagery)
+
+
+def test_naming_what_was_not_seen_costs() -> None:
+    seen = {"舟船": 0.9}
+    moon_and_boat = Verse("月落乌啼霜满天，江枫渔火对愁眠。", "月亮落下，乌鸦叫，江边有小船。")
+    boat_only = Verse("孤帆远影碧空尽，唯见长江天际流。", "一只小船越走越远。")
+    best = rank(candidates(moon_and_boat, boat_only), "小船", Even(), k=1, seen=seen)[0]
+    assert best.verse == boat_only
+
+
+def test_words_alone_keep_the_rerankers_own_score() -> None:
+    match = rank(candidates(MOON), "月亮", Even(), k=1)[0]
+    assert match.score == pytest.approx(0.5)
+    assert "月" in match.matched_imagery
+
+
+def test_nothing_found_gives_nothing() -> None:
+    assert rank([], "月亮", Even(), k=3) == []
+
+
+def match(text: str, score: float = 0.5) -> Match:
+    return Match(Verse(text), score)
+
+
+def test_variants_of_one_line_are_shown_once() -> None:
+    kept = distinct(
+        [
+            match("床前明月光，疑是地上霜。"),
+            match("床前看月光，疑是地上霜。"),
+            match("白日依山尽，黄河入海流。"),
+        ]
+    )
+    assert [m.verse.text for m in kept] == ["床前明月光，疑是地上霜。", "白日依山尽，黄河入海流。"]
+
+
+@given(st.lists(st.text("山水月花鸟，。", max_size=12), max_size=12))
+def test_dropping_repeats_keeps_the_first_and_the_order(texts: list[str]) -> None:
+    kept = [m.verse.text for m in distinct([match(text) for text in texts])]
+    assert kept[:1] == texts[:1]
+    positions = [texts.index(text) for text in kept]
+    assert positions == sorted(positions)
+    assert len(kept) == len(set(kept))
+
+
+@given(
+    st.dictionaries(st.sampled_from(["月", "雪", "舟船", "山"]), st.floats(0, 1), max_size=4),
+    st.sets(st.sampled_from(["月", "雪", "舟船", "山", "猫"])),
+    st.sets(st.sampled_from(["月", "雪", "舟船", "山", "猫"])),
+)
+def test_agreement_stays_between_nought_and_one(
+    seen: dict[str, float], in_verse: set[str], in_rendering: set[str]
+) -> None:
+    values = agreement(seen, dict.fromkeys(in_verse), dict.fromkeys(in_rendering))
+    assert all(0 <= value <= 1 for value in values.values())
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(-1, 1), st.floats(-1, 1))
+def test_the_fused_score_is_a_probability(
+    rerank: float, named: float, unseen: float, description: float, photo: float
+) -> None:
+    channels = {
+        "rerank": rerank,
+        "named": named,
+        "unseen": unseen,
+        "cosine:description": description,
+        "cosine:photo": photo,
+    }
+    assert 0 <= fuse(channels, Weights()) <= 1
