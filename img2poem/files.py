@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,7 +37,8 @@ def write_together(paths: list[Path]) -> Iterator[list[BinaryIO]]:
         raise storage_error(error, paths[0].parent) from error
     finally:
         for path in partial:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink()
 
 
 def storage_error(error: OSError, folder: Path) -> UserError:

@@ -17,8 +17,10 @@ from img2poem.corpus.script import is_traditional
 
 Fields = tuple[int, str, str, str, str, str, str, bool]
 
-_HAN_POETS = frozenset("贾谊 淮南小山 东方朔 庄忌 严忌 王褒 刘向 王逸".split())  # in 楚辞
-_TANG_POETS = frozenset("温庭筠 溫庭筠 皇甫松".split())  # in 花间集
+_HAN_POETS = frozenset(
+    ["贾谊", "淮南小山", "东方朔", "庄忌", "严忌", "王褒", "刘向", "王逸"]
+)  # in 楚辞
+_TANG_POETS = frozenset(["温庭筠", "溫庭筠", "皇甫松"])  # in 花间集
 _STATED_DYNASTY = re.compile("（(.)）(.+)")  # qianjiashi: （唐）孟浩然
 _PLAY = re.compile("(.+)《(.+)》")  # yuanqu: 高明《蔡伯喈琵琶记》
 _SIGNATURE = re.compile("——\\w{2,4}$")  # linked verse: who wrote the line

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -41,7 +41,12 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """The report as plain JSON values."""
-        return asdict(self)
+        return {
+            "works": self.works,
+            "written": dict(self.written),
+            "skipped_works": dict(self.skipped_works),
+            "skipped_rows": {name: dict(counts) for name, counts in self.skipped_rows.items()},
+        }
 
     def rows(self) -> list[tuple[str, str]]:
         """The report as rows (what happened, how often), to be printed."""

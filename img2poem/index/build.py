@@ -14,7 +14,15 @@ from img2poem.corpus.jsonl import read_verses
 from img2poem.corpus.verse import Verse
 from img2poem.errors import UserError
 from img2poem.files import exclusive, storage_error, sync
-from img2poem.index.manifest import FORMAT, MANIFEST, VECTORS, VERSES, Manifest, describe_file, sha256
+from img2poem.index.manifest import (
+    FORMAT,
+    MANIFEST,
+    VECTORS,
+    VERSES,
+    Manifest,
+    describe_file,
+    sha256,
+)
 from img2poem.index.quantise import Plan, exact_top_10, new_index, plan_for, recall_at_10
 from img2poem.index.verses import VerseTable, write_verses
 
@@ -57,12 +65,18 @@ class BuildReport:
         size = index.files[VECTORS]["bytes"]
         share = size / (4 * index.dim * index.count)
         rows = [
-            ("status", self.status if self.status == "built" else "already there; --force rebuilds"),
+            (
+                "status",
+                self.status if self.status == "built" else "already there; --force rebuilds",
+            ),
             ("folder", str(self.folder)),
             ("verses", f"{index.count:,}"),
             ("embedder", f"{index.embedder} ({index.fingerprint[:8]})"),
             ("index", f"{index.factory}, {size / 1e6:,.1f} MB ({share:.0%} of float32)"),
-            ("recall@10 against Flat", f"{index.recall_at_10:.4f}" if index.nprobe else "1 (exact)"),
+            (
+                "recall@10 against Flat",
+                f"{index.recall_at_10:.4f}" if index.nprobe else "1 (exact)",
+            ),
         ]
         if self.status == "built":
             resumed = f", {self.resumed:,} verses resumed" if self.resumed else ""

@@ -99,7 +99,9 @@ class Manifest:
             path = folder / name
             try:
                 if path.stat().st_size != expected["bytes"]:
-                    raise damaged(folder, f"{name} has another size than it was built with", self.corpus)
+                    raise damaged(
+                        folder, f"{name} has another size than it was built with", self.corpus
+                    )
                 if digest(path) != expected[key]:
                     raise damaged(folder, f"{name} is not what was built", self.corpus)
             except FileNotFoundError as error:

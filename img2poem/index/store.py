@@ -86,9 +86,7 @@ class VerseIndex:
         """Read every byte of the index; raise UserError if one is not as it was built."""
         self.manifest.check_files(self.folder, thorough=True)
 
-    def search(
-        self, vectors: Floats, k: int, *, where: Filter | None = None
-    ) -> tuple[Floats, Ids]:
+    def search(self, vectors: Floats, k: int, *, where: Filter | None = None) -> tuple[Floats, Ids]:
         """The nearest verses.
 
         Args:
@@ -149,7 +147,11 @@ class VerseIndex:
         import numpy as np
 
         mask = np.ones(len(self), dtype=bool)
-        for column, name in (("author", where.author), ("dynasty", where.dynasty), ("kind", where.kind)):
+        for column, name in (
+            ("author", where.author),
+            ("dynasty", where.dynasty),
+            ("kind", where.kind),
+        ):
             if name:
                 mask &= self._verses.having(column, name)  # type: ignore[arg-type]
         return mask

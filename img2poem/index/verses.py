@@ -136,7 +136,9 @@ class VerseTable:
         return self._map[at + start : at + int(ends[place])].decode()
 
     def _read_names(self, column: str) -> Sequence[str]:
-        return [self._string(column, code) for code in range(len(self._column(f"{column}.ends", "<u8")))]
+        return [
+            self._string(column, code) for code in range(len(self._column(f"{column}.ends", "<u8")))
+        ]
 
     def _read_column(self, name: str, dtype: str) -> Any:
         import numpy as np
