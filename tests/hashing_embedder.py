@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -37,5 +38,5 @@ class HashingEmbedder:
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
     def _places(self, text: str) -> list[int]:
-        pieces = [*text, *map("".join, zip(text, text[1:], strict=False))]
+        pieces = [*text, *map("".join, pairwise(text))]
         return [zlib.crc32(piece.encode()) % 4096 for piece in pieces]

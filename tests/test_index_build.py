@@ -44,7 +44,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def visible(folder: Path) -> list[str]:
-    return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    return sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
 
 
 def test_ct_embeds_translations_and_leaves_out_verses_without_one(folder: Path) -> None:
@@ -97,7 +97,7 @@ def test_the_same_index_is_not_built_again_unless_forced(folder: Path) -> None:
     assert build_index(VERSES, folder, embedder, corpus="c", force=True).status == "built"
     assert embedder.calls == 2 * calls
     assert visible(folder.parent) == [folder.name]
-    assert sorted(os.listdir(folder)) == PARTS
+    assert sorted(contents(folder)) == PARTS
 
 
 def test_other_verses_or_another_embedder_replace_it(folder: Path) -> None:

@@ -144,7 +144,7 @@ def test_a_damaged_source_leaves_what_was_there_and_nothing_half_written(tmp_pat
     source.write_text(json.dumps([work("把酒问青天。")] * 3)[:-20], encoding="utf-8")
     with pytest.raises(UserError, match="cut short"):
         prepare(source, tmp_path / "out")
-    assert sorted(os.listdir(tmp_path / "out")) == sorted(FILES.values())
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(FILES.values())
     assert list(read_verses(tmp_path / "out/c_data.jsonl")) == before["c"]
 
 
@@ -157,7 +157,7 @@ def test_a_full_disk_is_said_so_and_nothing_is_left(
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(UserError, match="is full"):
         prepared(tmp_path, work("明月几时有？"))
-    assert os.listdir(tmp_path / "out") == []
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_file_where_the_folder_should_be_is_an_error(tmp_path: Path) -> None:
@@ -169,7 +169,8 @@ def test_a_file_where_the_folder_should_be_is_an_error(tmp_path: Path) -> None:
 def test_rows_of_the_original_project_load(tmp_path: Path) -> None:
     path = tmp_path / "ct_data.jsonl"
     path.write_text(
-        '\ufeff{"content": "明月光", "translation": "月光"}\n\n{"content": "a", "author": "李白"}\n',
+        '\ufeff{"content": "明月光", "translation": "月光"}\n\n'
+        '{"content": "a", "author": "李白"}\n',
         encoding="utf-8",
     )
     assert list(read_verses(path)) == [Verse("明月光", "月光"), Verse("a", author="李白")]

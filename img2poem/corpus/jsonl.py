@@ -72,15 +72,13 @@ def _verse(line: bytes, path: Path, number: int) -> Verse:
     text = row.get("content")
     if not isinstance(text, str) or not text:
         raise _bad_line(path, number, 'has no "content"')
-    return Verse(
-        text,
-        *(_value(row, key, "", path, number) for key in _TEXT_KEYS),
-        *(_value(row, key, 0, path, number) for key in ("work_id", "line_no")),
-        _value(row, "traditional", "", path, number),
-    )
+    values = {key: _value(row, key, "", path, number) for key in _TEXT_KEYS}
+    numbers = {key: _value(row, key, 0, path, number) for key in _NUMBER_KEYS}
+    return Verse(text, **values, **numbers)
 
 
-_TEXT_KEYS = ("translation", "title", "author", "dynasty", "kind")  # in Verse's order
+_TEXT_KEYS = ("translation", "title", "author", "dynasty", "kind", "traditional")
+_NUMBER_KEYS = ("work_id", "line_no")
 
 
 def _value(row: dict[str, Any], key: str, default: Any, path: Path, number: int) -> Any:

@@ -95,7 +95,7 @@ def _reporter(progress: Progress | None, before: int, total: int) -> Callable[[i
 
 def _work(item: dict[str, Any]) -> Work:
     """A works.json object as a Work; a field of the wrong type counts as empty."""
-    get = item.get
+    get: Any = item.get
     work = Work(
         get("Id"),
         get("Title"),

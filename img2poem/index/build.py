@@ -23,7 +23,7 @@ from img2poem.index.manifest import (
     describe_file,
     sha256,
 )
-from img2poem.index.quantise import Plan, exact_top_10, new_index, plan_for, recall_at_10
+from img2poem.index.quantise import Plan, exact_top_10, faiss, new_index, plan_for, recall_at_10
 from img2poem.index.verses import VerseTable, write_verses
 
 if TYPE_CHECKING:
@@ -251,10 +251,8 @@ def _measure_recall(
 
 
 def _write_faiss(index: Any, path: Path) -> None:
-    import faiss
-
     try:
-        faiss.write_index(index, str(path))
+        faiss().write_index(index, str(path))
     except RuntimeError as error:  # FAISS has no other kind; its text ends in the system's
         import errno
 

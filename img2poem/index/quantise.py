@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ class Plan:
     train: int
 
 
+def faiss() -> Any:
+    """The FAISS module, imported when first needed; Any, because its stubs are not complete."""
+    return import_module("faiss")
+
+
 def plan_for(count: int) -> Plan:
     """The kind of index for a number of verses.
 
@@ -46,14 +52,12 @@ def new_index(plan: Plan, dim: int, sample: Floats) -> Any:
         dim: numbers in a vector.
         sample: unit vectors to train on, float32 (n, dim); not used for Flat.
     """
-    import faiss
-
-    index = faiss.index_factory(dim, plan.factory, faiss.METRIC_INNER_PRODUCT)
+    index = faiss().index_factory(dim, plan.factory, faiss().METRIC_INNER_PRODUCT)
     if plan.nprobe:
         index.cp.spherical = True
         index.cp.niter = 10
         index.train(sample)
-        index.set_direct_map_type(faiss.DirectMap.Array)  # so that vectors can be read back
+        index.set_direct_map_type(faiss().DirectMap.Array)  # so that vectors can be read back
         index.nprobe = plan.nprobe
     return index
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from img2poem.corpus.verse import Verse
 from img2poem.errors import UserError
 from img2poem.index.manifest import VECTORS, VERSES, Manifest, damaged, rebuild
+from img2poem.index.quantise import faiss
 from img2poem.index.verses import VerseTable
 
 if TYPE_CHECKING:
@@ -98,7 +99,6 @@ class VerseIndex:
             Cosines float32 (n, k), best first, and verse numbers int64 (n, k); places left
             over because the corpus has too few verses hold number -1.
         """
-        import faiss
         import numpy as np
 
         queries = np.ascontiguousarray(vectors, dtype=np.float32)
@@ -108,7 +108,7 @@ class VerseIndex:
         if where:
             mask = self._mask(where)
             share = float(mask.mean()) if len(mask) else 0.0
-            selector = faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little"))
+            selector = faiss().IDSelectorBitmap(np.packbits(mask, bitorder="little"))
         scores, ids = self._index.search(queries, k, params=self._parameters(selector, share))
         return scores, ids
 
@@ -157,17 +157,13 @@ class VerseIndex:
         return mask
 
     def _parameters(self, selector: Any, share: float) -> Any:
-        import faiss
-
         if not self.manifest.nprobe:
-            return faiss.SearchParameters(sel=selector)
+            return faiss().SearchParameters(sel=selector)
         # The rarer the verses asked for, the more lists it takes to meet k of them.
         lists = self._index.nlist
         nprobe = min(lists, int(self.manifest.nprobe / share) + 1) if share else lists
-        return faiss.SearchParametersIVF(nprobe=nprobe, sel=selector)
+        return faiss().SearchParametersIVF(nprobe=nprobe, sel=selector)
 
 
 def _read_faiss(path: Path) -> Any:
-    import faiss
-
-    return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+    return faiss().read_index(str(path), faiss().IO_FLAG_MMAP_IFC)
