@@ -60,11 +60,11 @@ def test_a_verse_finds_itself_first(index: VerseIndex) -> None:
     assert (np.diff(scores) <= 0).all()
 
 
-def test_stored_vectors_are_those_that_were_encoded(index: VerseIndex) -> None:
-    vectors = index.vectors([5, 3])
-    assert vectors.shape == (2, 32)
-    assert (vectors * queries(index, 5, 3)).sum(1) == pytest.approx([1, 1], abs=0.01)
-    assert index.vectors([]).shape == (0, 32)
+def test_cosines_are_those_of_the_encoded_vectors(index: VerseIndex) -> None:
+    words = queries(index, 5, 3, 80, 4)
+    cosines = index.cosines(words[:2], [3, 80, 5, 4])
+    assert cosines == pytest.approx(words[:2] @ words[[1, 2, 0, 3]].T, abs=0.02)
+    assert index.cosines(words, []).shape == (4, 0)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_filtered_search_finds_the_best_of_the_filtered(index: VerseIndex) -> 
     query = queries(index, 1)
     scores, _ = index.search(query, 3, where=Filter(author="杜甫"))
     own = [place for place in range(len(index)) if index.verse(place).author == "杜甫"]
-    best = np.sort(index.vectors(own) @ query[0])[::-1][:3]
+    best = np.sort(index.cosines(query, own)[0])[::-1][:3]
     assert scores[0] == pytest.approx(best, abs=1e-3)
 
 

@@ -23,7 +23,15 @@ from img2poem.index.manifest import (
     describe_file,
     sha256,
 )
-from img2poem.index.quantise import Plan, exact_top_10, faiss, new_index, plan_for, recall_at_10
+from img2poem.index.quantise import (
+    Exam,
+    Plan,
+    choose_nprobe,
+    exact_tenth,
+    faiss,
+    new_index,
+    plan_for,
+)
 from img2poem.index.verses import VerseTable, write_verses
 
 if TYPE_CHECKING:
@@ -38,7 +46,7 @@ Progress = Callable[[int, int], None]
 
 _BATCH = 512  # texts encoded at a time; what an interrupted build may lose
 _BLOCK = 65_536  # vectors read at a time
-_RECALL_QUERIES = 200
+_EXAM_QUERIES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +134,7 @@ def build_index(
                 shutil.rmtree(work)
                 return BuildReport("exists", folder, there, 0, time.monotonic() - begun)
             table = VerseTable(work / VERSES)
-            plan = plan_for(len(table))
+            plan = plan_for(len(table), embedder.dim)
             raw, resumed = _encode(table, work, source, embedder, corpus, plan, progress)
             manifest = _assemble(table, raw, work, source, embedder, corpus, plan)
             _put_in_place(work, folder)
@@ -179,7 +187,7 @@ def _encode(
     import numpy as np
 
     # A compressed index keeps less than half precision does; an exact one keeps all.
-    dtype = np.dtype("<f2" if plan.nprobe else "<f4")
+    dtype = np.dtype("<f4" if plan.exact else "<f2")
     made_from = f"{source} {embedder.fingerprint} {embedder.dim} {dtype.str}"
     path = work / f"vectors-{hashlib.sha256(made_from.encode()).hexdigest()[:16]}.raw"
     for other in work.glob("vectors-*.raw"):
@@ -215,9 +223,13 @@ def _assemble(
 
     sample = np.sort(np.random.default_rng(0).permutation(len(raw))[: plan.train])
     index = new_index(plan, embedder.dim, raw[sample].astype(np.float32))
-    for start in range(0, len(raw), _BLOCK):
-        index.add(raw[start : start + _BLOCK].astype(np.float32))
-    recall = _measure_recall(index, table, raw, embedder, corpus) if plan.nprobe else 1.0
+    for block in _blocks(raw):
+        index.add(block)
+    nprobe, recall = 0, 1.0
+    if not plan.exact:
+        # What sets nprobe may not also judge it.
+        nprobe = choose_nprobe(index, _exam(table, raw, embedder, corpus, seed=1))
+        recall = _exam(table, raw, embedder, corpus, seed=2).recall(index, nprobe)
     _write_faiss(index, work / VECTORS)
     manifest = Manifest(
         format=FORMAT,
@@ -227,7 +239,7 @@ def _assemble(
         fingerprint=embedder.fingerprint,
         dim=embedder.dim,
         factory=plan.factory,
-        nprobe=plan.nprobe,
+        nprobe=nprobe,
         count=len(table),
         recall_at_10=round(recall, 4),
         files={name: describe_file(work / name) for name in (VECTORS, VERSES)},
@@ -236,18 +248,21 @@ def _assemble(
     return manifest
 
 
-def _measure_recall(
-    index: Any, table: VerseTable, raw: Any, embedder: Embedder, corpus: str
-) -> float:
-    """Recall@10 for queries that are like verses but not in the index: their first clauses."""
+def _blocks(raw: Any) -> Iterator[Floats]:
     import numpy as np
 
-    places = np.random.default_rng(1).permutation(len(table))[:_RECALL_QUERIES]
+    return (raw[at : at + _BLOCK].astype(np.float32) for at in range(0, len(raw), _BLOCK))
+
+
+def _exam(table: VerseTable, raw: Any, embedder: Embedder, corpus: str, *, seed: int) -> Exam:
+    """Queries that are like verses but not in the index: the first clauses of some."""
+    import numpy as np
+
+    places = np.random.default_rng(seed).permutation(len(table))[:_EXAM_QUERIES]
     texts = [table.text(_column(corpus), int(place)) for place in places]
     clauses = [text.replace("。", "，").partition("，")[0] or text for text in texts]
     queries = embedder.encode(clauses, kind="query")
-    blocks = (raw[at : at + _BLOCK].astype(np.float32) for at in range(0, len(raw), _BLOCK))
-    return recall_at_10(index, queries, exact_top_10(blocks, queries))
+    return Exam(queries, exact_tenth(_blocks(raw), queries), raw)
 
 
 def _write_faiss(index: Any, path: Path) -> None:

@@ -108,20 +108,41 @@ class VerseIndex:
         if where:
             mask = self._mask(where)
             share = float(mask.mean()) if len(mask) else 0.0
-            selector = faiss().IDSelectorBitmap(np.packbits(mask, bitorder="little"))
+            selector = _selector(mask)
         scores, ids = self._index.search(queries, k, params=self._parameters(selector, share))
         return scores, ids
 
-    def vectors(self, ids: Sequence[int] | Ids) -> Floats:
-        """The stored vectors of verses, float32 (len(ids), dim); from a compressed index,
-        as near as it keeps them."""
+    def cosines(self, vectors: Floats, ids: Sequence[int] | Ids) -> Floats:
+        """How near some verses are to each query, as ``search`` would score them.
+
+        Args:
+            vectors: unit vectors, float32 (n, dim).
+            ids: verse numbers, each once.
+
+        Returns:
+            Cosines, float32 (n, len(ids)).
+        """
         import numpy as np
 
+        queries = np.ascontiguousarray(vectors, dtype=np.float32)
         numbers = np.ascontiguousarray(ids, dtype=np.int64)
         if not len(numbers):
-            return np.empty((0, self.manifest.dim), dtype=np.float32)
-        found: Floats = self._index.reconstruct_batch(numbers)
-        return found
+            return np.empty((len(queries), 0), dtype=np.float32)
+        if not self.manifest.nprobe:
+            stored: Floats = self._index.reconstruct_batch(numbers)
+            exact: Floats = queries @ stored.T
+            return exact
+        # Compressed codes are made to be compared with a query and cannot be read back.
+        mask = np.zeros(len(self), dtype=bool)
+        mask[numbers] = True
+        scores, found = self._index.search(
+            queries, len(numbers), params=self._parameters(_selector(mask), 0)
+        )
+        order = np.argsort(numbers)
+        cosines: Floats = np.empty_like(scores)
+        places = order[np.searchsorted(numbers, found, sorter=order)]
+        np.put_along_axis(cosines, places, scores, axis=1)
+        return cosines
 
     def verse(self, number: int) -> Verse:
         """The verse with a number that ``search`` returned."""
@@ -163,6 +184,12 @@ class VerseIndex:
         lists = self._index.nlist
         nprobe = min(lists, int(self.manifest.nprobe / share) + 1) if share else lists
         return faiss().SearchParametersIVF(nprobe=nprobe, sel=selector)
+
+
+def _selector(mask: Mask) -> Any:
+    import numpy as np
+
+    return faiss().IDSelectorBitmap(np.packbits(mask, bitorder="little"))
 
 
 def _read_faiss(path: Path) -> Any:

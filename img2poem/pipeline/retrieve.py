@@ -59,7 +59,7 @@ def retrieve(
     for corpus, index in indexes.items():
         _, ids = index.search(queries, depth, where=where)
         unique = np.unique(ids[ids >= 0])
-        cosines = index.vectors(unique) @ queries.T
+        cosines = index.cosines(queries, unique).T
         found += [
             Candidate(verse, corpus, dict(zip(names, map(float, row), strict=True)))
             for verse, row in zip(index.verses(unique), cosines, strict=True)
