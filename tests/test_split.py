@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +22,7 @@ from img2poem.corpus.split import clean, fault, is_plain, pairs, sentences, visi
         ("（我欲乘风归去。）又恐琼楼玉宇。", ["（我欲乘风归去。）", "又恐琼楼玉宇。"]),
         ("山 一程，\u3000水一程。", ["山一程，水一程。"]),
         ("寥落古行宫", ["寥落古行宫"]),
+        ("黄者两平踪。（京本无）。又一句。", ["黄者两平踪。", "又一句。"]),
         ("", []),
     ],
 )
@@ -37,7 +40,6 @@ def test_content_is_cut_at_its_stops(content: str, expected: list[str]) -> None:
         ("风涛如许②，栋宇屹然〖3〗。", "风涛如许，栋宇屹然。"),
         ("还欲泪沾[襟]。", "还欲泪沾襟。"),
         ("白日依山尽（见《文苑英华》卷三。\n误）。", "白日依山尽\n。"),
-        ("黄者两平踪。（京本无此句）。", "黄者两平踪。"),
         ("非梧不栖;士伏处.", "非梧不栖；士伏处."),
     ],
 )
@@ -64,6 +66,13 @@ def test_zero_width_characters_go() -> None:
 )
 def test_a_sentence_with_a_lost_character_has_a_fault(text: str) -> None:
     assert fault(text) == "a lost character"
+
+
+@pytest.mark.parametrize(
+    "text", ["见《舆地纪胜》卷五。", "（归洛寄尹张从恩，到此三春。", "醉发乱鬅鬙）。"]
+)
+def test_a_citation_or_a_piece_of_a_note_has_a_fault(text: str) -> None:
+    assert fault(text) == "an editor's note"
 
 
 @pytest.mark.parametrize("text", ["", "。", "兮。", "，，"])
@@ -100,8 +109,8 @@ text = st.text(st.sampled_from("春江花月，。！？；…「」“”（）
 @given(text)
 def test_nothing_but_space_quotes_and_notes_is_lost_between_sentences(content: str) -> None:
     cleaned = clean(content)
-    kept = "".join(sentences(cleaned))
-    assert kept == "".join(cleaned.split()).replace("“", "").replace("”", "")
+    kept = re.sub("。+", "。", "".join(sentences(cleaned)))
+    assert kept == re.sub("。+", "。", re.sub(r"[\s“”]", "", cleaned))
 
 
 @given(text)

@@ -21,7 +21,7 @@ _MARKS = re.compile(
     r"〔[^〔〕]*〕|〖[^〖〗]*〗|[\[［][0-9一二三四五六七八九十]+[\]］]|[\u2460-\u2473]"
 )
 _SUPPLIED = re.compile(rf"[\[［]([{HAN}]+)[\]］]")
-_STOP_LEFT_BEHIND = re.compile("([，。！？；：、])。+")  # where a note had its own
+_DOUBLE_STOP = re.compile("。{2,}")  # left where a note had its own
 _WHOLE_SENTENCE = re.compile(f"[（(][{HAN}，；：、]{{5,}}[。！？][）)]")
 _NOTE_WORDS = re.compile("[作注按见云引校疑脱音卷首章科唱介]")
 _CITATION = re.compile("《[^》]*》[^，。]{0,6}[卷云引作]")
@@ -54,7 +54,7 @@ def clean(content: str) -> str:
         content = _ROUND.sub(_without_note, content)
     content = _MARKS.sub("", content)
     content = _SUPPLIED.sub(r"\1", content)
-    return _STOP_LEFT_BEHIND.sub(r"\1", content.translate(_FULL_WIDTH))
+    return content.translate(_FULL_WIDTH)
 
 
 def _without_note(match: re.Match[str]) -> str:
@@ -69,6 +69,8 @@ def sentences(content: str) -> list[str]:
     text = "".join(content.split())
     if "“" in text or "”" in text:
         text = _QUOTES.sub("", text)
+    if "。。" in text:
+        text = _DOUBLE_STOP.sub("。", text)
     return _SENTENCE.findall(text)
 
 
@@ -100,6 +102,8 @@ def fault(sentence: str) -> str:
         return "fewer than two Han characters"
     if _LOST.search(sentence):
         return "a lost character"
+    if sentence.count("（") != sentence.count("）"):
+        return "an editor's note"
     if "《" in sentence and _CITATION.search(sentence):
         return "an editor's note"
     return ""
