@@ -70,6 +70,8 @@ def exclusive(path: Path) -> Iterator[None]:
 
 def sync(path: Path) -> None:
     """Have the system write a file, or a folder's list of names, to disk."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows opens no folders
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

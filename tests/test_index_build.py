@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,7 @@ def test_vectors_of_another_embedder_or_corpus_are_not_gone_on_with(folder: Path
 
 CHILD = """
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from hashing_embedder import HashingEmbedder
 from test_index_build import VERSES
@@ -159,6 +161,14 @@ def test_a_build_killed_at_any_time_resumes_to_the_same_index(folder: Path, tmp_
     build_index(VERSES, tmp_path / "whole", HashingEmbedder(), corpus="c")
     assert contents(folder) == contents(tmp_path / "whole")
     assert visible(folder.parent) == [folder.name]
+
+
+def test_of_two_builds_at_once_the_second_waits_and_finds_it_there(folder: Path) -> None:
+    def build(_: int) -> str:
+        return build_index(VERSES, folder, HashingEmbedder(slow=0.01), corpus="c").status
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(build, range(2))) == ["built", "exists"]
 
 
 def test_a_build_stopped_between_its_two_renames_loses_nothing(

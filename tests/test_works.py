@@ -188,6 +188,14 @@ def test_chinese_poetry_is_read_in_both_its_layouts(tmp_path: Path) -> None:
         ]
 
 
+def test_the_script_of_a_file_holds_for_every_poem_in_it(tmp_path: Path) -> None:
+    poems = [{"title": "t", "paragraphs": ["遠近高低各不同。"]}] * 3
+    poems += [{"title": "u", "paragraphs": ["不知身在此山中，江流石不。"]}]
+    write(tmp_path / "poet.song.0.json", poems)
+    works = [work for part in read_works(tmp_path) for work in part]
+    assert [work.traditional for work in works] == [True] * 4
+
+
 def test_chapters_of_a_primer_are_poems_with_their_stated_dynasty(tmp_path: Path) -> None:
     chapter = {
         "chapter": "春眠",

@@ -8,7 +8,7 @@ both follow from the file. Some files are Traditional, others Simplified.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,16 +37,27 @@ class Collection:
     kind: str
     author: str = "佚名"
 
-    def works(self, objects: list[dict[str, Any]], number: int) -> Iterator[Fields]:
-        """The poems among a file's objects as fields of a Work, numbered on from ``number``."""
-        poems = [poem for item in objects for poem in _poems(item)]
-        sample = "".join(line for poem in poems[:200] for line in _lines(poem))
-        traditional = is_traditional(sample)
-        for poem in poems:
-            number += 1
-            author, title, dynasty = self._attribution(poem)
-            content = "\n".join(map(_whole_line, _lines(poem)))
-            yield number, title, author, dynasty, self.kind, content, "", traditional
+    def works(self, batches: Iterable[list[dict[str, Any]]], number: int) -> Iterator[list[Fields]]:
+        """The poems of a file as fields of a Work, numbered on from ``number``.
+
+        A file is in one script; a few hundred poems at its beginning tell which.
+        """
+        traditional: bool | None = None
+        for objects in batches:
+            poems = [poem for item in objects for poem in _poems(item)]
+            if traditional is None and poems:
+                sample = "".join(line for poem in poems[:200] for line in _lines(poem))
+                traditional = is_traditional(sample)
+            yield [
+                self._fields(poem, place, bool(traditional))
+                for place, poem in enumerate(poems, number + 1)
+            ]
+            number += len(poems)
+
+    def _fields(self, poem: dict[str, Any], number: int, traditional: bool) -> Fields:
+        author, title, dynasty = self._attribution(poem)
+        content = "\n".join(map(_whole_line, _lines(poem)))
+        return number, title, author, dynasty, self.kind, content, "", traditional
 
     def _attribution(self, poem: dict[str, Any]) -> tuple[str, str, str]:
         author = _text(poem, "author") or self.author

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,22 +52,26 @@ def read_works(source: Path, *, progress: Progress | None = None) -> Iterator[li
     sizes = [file.stat().st_size for file, _ in files]
     total, before, number = sum(sizes), 0, 0
     for (file, collection), size in zip(files, sizes, strict=True):
-        on_bytes = _reporter(progress, before, total)
-        known = False
-        for objects in read_objects(file, on_bytes=on_bytes):
-            if collection:
-                works = [Work(*fields) for fields in collection.works(objects, number)]
-            else:
-                known = known or any("Content" in item for item in objects)
-                works = [_work(item) for item in objects]
-            number += len(works)
-            yield works
-        if not collection and not known:
-            raise UserError(
-                f"{file} holds no works: no object in it has a Content.",
-                "Give a works.json file, a folder of them, or a copy of chinese-poetry.",
-            )
+        batches = read_objects(file, on_bytes=_reporter(progress, before, total))
+        if collection:
+            for poems in collection.works(batches, number):
+                number += len(poems)
+                yield [Work(*fields) for fields in poems]
+        else:
+            yield from _works(file, batches)
         before += size
+
+
+def _works(file: Path, batches: Iterable[list[dict[str, Any]]]) -> Iterator[list[Work]]:
+    known = False
+    for objects in batches:
+        known = known or any("Content" in item for item in objects)
+        yield [_work(item) for item in objects]
+    if not known:
+        raise UserError(
+            f"{file} holds no works: no object in it has a Content.",
+            "Give a works.json file, a folder of them, or a copy of chinese-poetry.",
+        )
 
 
 def _files(source: Path) -> list[tuple[Path, chinese_poetry.Collection | None]]:
