@@ -152,6 +152,10 @@ class VerseIndex:
         """The verses with these numbers, in the same order."""
         return [self._verses[int(number)] for number in ids]
 
+    def find_text(self, text: str) -> int | None:
+        """The number of the first verse whose text has these words; None if there is none."""
+        return self._verses.find(text)
+
     def authors(self) -> Sequence[str]:
         """All poets, each once."""
         return self._verses.names("author")

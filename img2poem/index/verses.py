@@ -115,6 +115,23 @@ class VerseTable:
             return ""
         return self._string(column, place)
 
+    def find(self, part: str) -> int | None:
+        """The place of the first verse whose text contains a string, by a scan of the column."""
+        import numpy as np
+
+        if "text.ends" not in self._arrays:
+            return None
+        needle, ends = part.encode(), self._column("text.ends", "<u8")
+        offset, size = self._arrays["text.utf8"]
+        begin = self._base + offset
+        hit = self._map.find(needle, begin, begin + size)
+        while hit >= 0:
+            place = int(np.searchsorted(ends, hit - begin, side="right"))
+            if hit - begin + len(needle) <= ends[place]:  # not across two verses
+                return place
+            hit = self._map.find(needle, hit + 1, begin + size)
+        return None
+
     def names(self, column: Coded) -> Sequence[str]:
         """The different strings of a column, in order of first appearance."""
         return self._names(column)

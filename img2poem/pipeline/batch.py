@@ -80,6 +80,7 @@ def run_batch(
         UserError: nothing to do, or the CSV cannot be written or is of something else.
     """
     photos = find_photos(folder)
+    _ = pipeline.photo_side  # the models behind it load here, not on every decoding thread
     with Ledger.open(output, restart=restart, bom=bom) as ledger:
         used = ledger.verses() if unique else set()
         names = {path: path.relative_to(folder).as_posix() for path in photos}
@@ -134,7 +135,7 @@ def _rows(
     good = [(path, photo) for path, photo in opened if isinstance(photo, Photo)]
     results: dict[Path, Result] = {}
     if good:
-        described = pipeline.captioner.describe([photo for _, photo in good])
+        described = pipeline.describe([photo for _, photo in good])
         asks = [Ask(text, photo, seen) for (_, photo), seen in zip(good, described, strict=True)]
         answers = pipeline.answer(asks, k=1 if used is None else UNIQUE_DEPTH)
         results = dict(zip((path for path, _ in good), answers, strict=True))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +12,14 @@ from img2poem.errors import UserError
 from img2poem.models import registry
 from img2poem.models.base import Captioner, Description, Embedder, Generator, Photo, Reranker
 from img2poem.models.registry import ModelOptions
+from img2poem.pipeline.channels import encode_asks, sees
 from img2poem.pipeline.library import Reporter, Silent, build, open_index
 from img2poem.pipeline.photo import open_photo
 from img2poem.pipeline.rank import rank
-from img2poem.pipeline.results import Match, Result
+from img2poem.pipeline.results import Match, Result, Source
 from img2poem.pipeline.retrieve import Candidate, check_filter, retrieve
+from img2poem.pipeline.timings import Timings, timed
+from img2poem.pipeline.write import Writer, Written
 from img2poem.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,6 +37,12 @@ class Ask:
     text: str = ""
     photo: Photo | None = None
     description: Description | None = None
+
+    @property
+    def query(self) -> str:
+        """All that is asked, in words."""
+        described = self.description.text if self.description else ""
+        return "，".join(part for part in (self.text, described) if part)
 
 
 class Pipeline:
@@ -109,11 +116,27 @@ class Pipeline:
             for corpus in self.settings.corpus
         }
 
+    @cached_property
+    def _describes(self) -> bool:
+        # An embedder that sees needs no description, but whatever writes a verse does.
+        return not sees(self.embedder) or bool(self.settings.generator)
+
+    @cached_property
+    def photo_side(self) -> int:
+        """Pixels the model that looks at photos wants their shorter side to have."""
+        return int(
+            getattr(self.captioner if self._describes else self.embedder, "photo_side", 1024)
+        )
+
+    def describe(self, photos: Sequence[Photo]) -> Sequence[Description | None]:
+        """What is in each photo; None where the embedder looks for itself."""
+        return self.captioner.describe(photos) if self._describes else [None] * len(photos)
+
     def open_photo(self, path: str | Path) -> Photo:
         """Decode a photo as small as the captioner allows; raises UserError."""
         return open_photo(
             Path(path),
-            side=getattr(self.captioner, "photo_side", 1024),
+            side=self.photo_side,
             max_pixels=self.settings.max_pixels,
             metadata=self.settings.metadata,
         )
@@ -143,7 +166,7 @@ class Pipeline:
             UserError: nothing to ask with, a photo that cannot be read, a poet no corpus
                 has, or a model or index that cannot be used.
         """
-        with _timed() as timings:
+        with timed() as timings:
             if photo is None and not text.strip():
                 raise UserError(
                     "There is nothing to look for.",
@@ -155,12 +178,12 @@ class Pipeline:
                 with timings.stage("open"):
                     opened = self.open_photo(photo)
                 with timings.stage("describe"):
-                    ask = Ask(ask.text, opened, self.captioner.describe([opened])[0])
+                    ask = Ask(ask.text, opened, self.describe([opened])[0])
             return self._answer([ask], timings, k=k, author=author, dynasty=dynasty, kind=kind)[0]
 
     def answer(self, asks: Sequence[Ask], *, k: int | None = None) -> list[Result]:
         """Answer several questions at once; what they share is computed in batches."""
-        with _timed() as timings:
+        with timed() as timings:
             return self._answer(asks, timings, k=k)
 
     def _answer(
@@ -179,91 +202,82 @@ class Pipeline:
         with timings.stage("load"):
             indexes = self.indexes
             check_filter(indexes, where)
+        drafts: list[Written | None] = [None] * len(asks)
+        if self.settings.hyde != "off":
+            with timings.stage("write"):
+                drafts = [self._writer.write(ask.query, ask.photo) for ask in asks]
         with timings.stage("embed"):
-            channels = self._channels(asks)
+            verses = [draft.verse.text if draft else "" for draft in drafts]
+            channels = encode_asks(asks, verses, self.embedder, self.settings.hyde)
         results = []
-        for ask, vectors in zip(asks, channels, strict=True):
+        for ask, draft, vectors in zip(asks, drafts, channels, strict=True):
             with timings.stage("search"):
                 candidates = retrieve(indexes, vectors, depth=DEPTH, where=where)
             with timings.stage("rerank"):
                 matches = self._rank(ask, candidates, k or self.settings.k)
+            if not where and self._wants_verse(ask, matches):
+                with timings.stage("write"):
+                    written = draft or self._writer.write(ask.query, ask.photo)
+                if written:
+                    candidates.append(self._as_candidate(written, vectors))
+                    with timings.stage("rerank"):
+                        matches = self._rank(ask, candidates, k or self.settings.k)
             results.append(self._result(ask, matches, timings))
         return results
 
-    def _channels(self, asks: Sequence[Ask]) -> list[dict[str, FloatArray]]:
-        """For each question, channel name to a unit vector in the embedder's space."""
-        texts: list[tuple[int, str, str]] = []
-        for number, ask in enumerate(asks):
-            if ask.text:
-                texts.append((number, "words", ask.text))
-            if ask.description and ask.description.text:
-                texts.append((number, "description", ask.description.text))
-                if ask.text:
-                    texts.append((number, "both", f"{ask.text}，{ask.description.text}"))
-        channels: list[dict[str, FloatArray]] = [{} for _ in asks]
-        if texts:
-            encoded = self.embedder.encode([text for _, _, text in texts], kind="query")
-            for (number, name, _), vector in zip(texts, encoded, strict=True):
-                channels[number][name] = vector
-        for number, ask in enumerate(asks):
-            vector = self._photo_vector(ask)
-            if vector is not None:
-                channels[number]["photo"] = vector
-        return channels
+    @cached_property
+    def _writer(self) -> Writer:
+        if self.generator is None:
+            raise UserError(
+                "There is no generator to write a verse.",
+                "Name one, e.g. --generator openai:MODEL or hf:MODEL.",
+                exit_code=2,
+            )
+        return Writer(self.generator, self.indexes, self.reporter.notice)
 
-    def _photo_vector(self, ask: Ask) -> FloatArray | None:
-        """The photo in the embedder's own space, where either model can put it there."""
-        if ask.photo is not None and hasattr(self.embedder, "encode_photos"):
-            vectors: FloatArray = self.embedder.encode_photos([ask.photo])
-            return vectors[0]
-        seen = ask.description
-        if seen and seen.vector is not None and seen.vector_space == self.embedder.fingerprint:
-            return seen.vector
-        return None
+    def _wants_verse(self, ask: Ask, matches: Sequence[Match]) -> bool:
+        """Whether to write one: retrieve first, write where nothing is close."""
+        if self.settings.generate != "auto":
+            return self.settings.generate == "always"
+        close = any(match.score >= self._min_score(ask) for match in matches)
+        return bool(self.settings.generator) and not close
+
+    def _as_candidate(self, written: Written, vectors: Mapping[str, FloatArray]) -> Candidate:
+        """A written verse beside the retrieved ones, measured as they are."""
+        vector = self.embedder.encode([written.verse.text], kind="passage")[0]
+        cosines = {name: float(vector @ asked) for name, asked in vectors.items()}
+        source: Source = "retrieved" if written.corpus else "generated"
+        return Candidate(written.verse, written.corpus, cosines, source)
+
+    def _by_sight(self, ask: Ask) -> bool:
+        return ask.photo is not None and sees(self.embedder)
 
     def _rank(self, ask: Ask, candidates: list[Candidate], k: int) -> list[Match]:
-        described = ask.description.text if ask.description else ""
-        query = "，".join(part for part in (ask.text, described) if part)
+        if self._by_sight(ask):
+            return rank(candidates, ask.text, None, k=k)
         seen = {i.tag: i.score for i in ask.description.imagery} if ask.description else None
-        return rank(candidates, query, self.reranker, k=k, seen=seen)
+        return rank(candidates, ask.query, self.reranker, k=k, seen=seen)
+
+    def _min_score(self, ask: Ask) -> float:
+        if self.settings.min_score is not None:
+            return self.settings.min_score
+        return 0.0 if self._by_sight(ask) else float(getattr(self.reranker, "threshold", 0.0))
 
     def _result(self, ask: Ask, matches: list[Match], timings: Timings) -> Result:
         chosen = self.settings
-        threshold = chosen.min_score
-        if threshold is None:
-            threshold = float(getattr(self.reranker, "threshold", 0.0))
-        models = {"embedder": chosen.embedder, "reranker": chosen.reranker}
-        if ask.photo is not None:
+        models = {"embedder": chosen.embedder}
+        if not self._by_sight(ask):
+            models["reranker"] = chosen.reranker
+        if ask.description is not None:
             models["captioner"] = chosen.captioner
+        if any(match.source == "generated" for match in matches):
+            models["generator"] = chosen.generator
         return Result(
             matches=tuple(matches),
             description=ask.description,
             photo=ask.photo.path if ask.photo else None,
             text=ask.text,
-            min_score=threshold,
+            min_score=self._min_score(ask),
             models=models,
             timings=timings.seconds,
         )
-
-
-class Timings:
-    """Seconds by stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Add the time of a block to a stage."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
-
-
-@contextmanager
-def _timed() -> Iterator[Timings]:
-    timings = Timings()
-    with timings.stage("total"):
-        yield timings

@@ -42,7 +42,7 @@ PHOTO_WEIGHTS = Weights()
 def rank(
     candidates: Sequence[Candidate],
     query: str,
-    reranker: Reranker,
+    reranker: Reranker | None,
     *,
     k: int,
     seen: Mapping[str, float] | None = None,
@@ -54,7 +54,8 @@ def rank(
     Args:
         candidates: from ``retrieve``.
         query: the words, or the description, or both.
-        reranker: scores the ``limit`` best candidates.
+        reranker: scores the ``limit`` best candidates; None where a photo was compared with
+            the verses themselves, and its cosine is the score.
         k: how many matches to return.
         seen: imagery tag to probability, for a photo; None for words alone, where the
             reranker's score stands as it is.
@@ -66,14 +67,15 @@ def rank(
     if not candidates:
         return []
     chosen = sorted(candidates, key=_first_score, reverse=True)[:limit]
-    reranked = reranker.score(query, [c.verse for c in chosen])
+    scores = _scores(chosen, query, reranker)
     asked = set(lexicon().find_modern(query)) | set(lexicon().find_verse(query))
     matches = []
-    for candidate, score in zip(chosen, map(float, reranked), strict=True):
+    for candidate, score in zip(chosen, scores, strict=True):
         in_verse = lexicon().find_verse(candidate.verse.text)
         in_rendering = lexicon().find_modern(candidate.verse.translation)
         channels = {f"cosine:{name}": value for name, value in candidate.cosines.items()}
-        channels["rerank"] = score
+        if reranker is not None:
+            channels["rerank"] = score
         if seen is not None:
             channels |= agreement(seen, in_verse, in_rendering)
             score = fuse(channels, weights)
@@ -83,13 +85,16 @@ def rank(
             Match(
                 candidate.verse,
                 score,
+                source=candidate.source,
                 corpus=candidate.corpus,
                 matched_imagery=tuple(dict.fromkeys(matched)),
                 channels=channels,
             )
         )
     matches.sort(key=lambda match: match.score, reverse=True)
-    return distinct(matches)[:k]
+    # A written verse that is nearly a real one gives way to it, whatever their scores.
+    matches = distinct(sorted(matches, key=lambda match: match.source == "generated"))
+    return sorted(matches, key=lambda match: match.score, reverse=True)[:k]
 
 
 def agreement(
@@ -127,7 +132,7 @@ def fuse(channels: Mapping[str, float], weights: Weights) -> float:
         + weights.rerank * channels["rerank"]
         + weights.named * channels["named"]
         + weights.unseen * channels["unseen"]
-        + weights.description * channels.get("cosine:description", 0.0)
+        + weights.description * channels.get("cosine:description", channels.get("cosine:hyde", 0.0))
         + weights.photo * channels.get("cosine:photo", 0.0)
     )
     return 1.0 / (1.0 + math.exp(-total))
@@ -148,7 +153,18 @@ def distinct(matches: Sequence[Match]) -> list[Match]:
     return kept
 
 
+def _scores(candidates: Sequence[Candidate], query: str, reranker: Reranker | None) -> list[float]:
+    if reranker is None:
+        return [max(0.0, candidate.cosines.get("photo", 0.0)) for candidate in candidates]
+    return [float(score) for score in reranker.score(query, [c.verse for c in candidates])]
+
+
 def _first_score(candidate: Candidate) -> float:
-    """The first stage's order: the mean over channels, led by the best one."""
+    """The first stage's order: the mean over channels, led by the best one.
+
+    A written verse is a candidate because it was asked for, wherever it would stand.
+    """
+    if candidate.source == "generated":
+        return math.inf
     values = candidate.cosines.values()
     return max(values) + sum(values) / len(values)

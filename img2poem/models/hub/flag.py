@@ -64,7 +64,8 @@ class FlagEmbedder:
         def run(batch: Sequence[str]) -> Iterable[Any]:
             # One more than the batch: FlagEmbedding shows a progress bar from a full one on.
             rows: Any = encode(list(batch), batch_size=len(batch) + 1)
-            return iter(rows["dense_vecs"] if self._is_m3 else rows)
+            found: Iterable[Any] = rows["dense_vecs"] if self._is_m3 else rows
+            return found
 
         return unit_rows(in_batches(texts, self._size, run), self.dim)
 
