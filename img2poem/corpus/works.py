@@ -79,7 +79,7 @@ def _files(source: Path) -> list[tuple[Path, chinese_poetry.Collection | None]]:
         return [(source, chinese_poetry.collection_of(source))]
     if not source.is_dir():
         raise UserError(f"There is no {source}.", "Give a works.json file or a folder of them.")
-    works = sorted(path for path in source.glob("works*.json*") if path.is_file())
+    works = sorted(path for path in source.glob("works*") if path.suffix in (".json", ".jsonl"))
     if works:
         return [(path, None) for path in works]
     poetry = chinese_poetry.files(source)

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from img2poem.corpus.jsonl import read_verses
 from img2poem.corpus.verse import Verse
 from img2poem.errors import UserError
-from img2poem.files import exclusive, storage_error, sync
+from img2poem.files import exclusive, storage_error
 from img2poem.index.manifest import (
     FORMAT,
-    MANIFEST,
     VECTORS,
     VERSES,
     Manifest,
     describe_file,
     sha256,
 )
+from img2poem.index.place import put_in_place, refuse_foreign, settle
 from img2poem.index.quantise import (
     Exam,
     Plan,
@@ -124,8 +124,8 @@ def build_index(
     work = folder.with_name(f".{folder.name}.partial")
     try:
         with exclusive(folder.with_name(f".{folder.name}.lock")):
-            _refuse_foreign(folder)
-            _settle(folder)
+            refuse_foreign(folder)
+            settle(folder)
             work.mkdir(exist_ok=True)
             _write_corpus(rows, work, corpus)
             source = sha256(work / VERSES)
@@ -137,7 +137,7 @@ def build_index(
             plan = plan_for(len(table), embedder.dim)
             raw, resumed = _encode(table, work, source, embedder, corpus, plan, progress)
             manifest = _assemble(table, raw, work, source, embedder, corpus, plan)
-            _put_in_place(work, folder)
+            put_in_place(work, folder)
             return BuildReport("built", folder, manifest, resumed, time.monotonic() - begun)
     except OSError as error:
         raise storage_error(error, folder.parent) from error
@@ -273,41 +273,3 @@ def _write_faiss(index: Any, path: Path) -> None:
 
         full = "No space left" in str(error)
         raise OSError(errno.ENOSPC if full else errno.EIO, str(error), str(path)) from error
-
-
-_PARTS = frozenset({MANIFEST, VECTORS, VERSES})
-
-
-def _refuse_foreign(folder: Path) -> None:
-    """Never replace a folder that holds anything but an index."""
-    if folder.is_dir() and {entry.name for entry in folder.iterdir()} <= _PARTS:
-        return
-    if folder.exists():
-        raise UserError(
-            f"{folder} is not an index, so it is not replaced.", "Move it away, or choose another."
-        )
-
-
-def _old(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.old")
-
-
-def _put_in_place(work: Path, folder: Path) -> None:
-    for leftover in work.iterdir():
-        if leftover.name not in _PARTS:
-            leftover.unlink()
-        else:
-            sync(leftover)
-    sync(work)
-    if folder.exists():
-        folder.rename(_old(folder))
-    work.rename(folder)
-    shutil.rmtree(_old(folder), ignore_errors=True)
-
-
-def _settle(folder: Path) -> None:
-    """Bring back the index that a build was replacing when it was stopped."""
-    old = _old(folder)
-    if old.exists() and not folder.exists():
-        old.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
