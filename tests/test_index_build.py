@@ -223,6 +223,19 @@ def test_a_folder_that_is_no_index_is_never_replaced(folder: Path) -> None:
     assert (folder / "thesis.docx").exists()
 
 
+def test_a_damaged_corpus_file_is_an_error_and_the_old_index_stays(
+    tmp_path: Path, folder: Path
+) -> None:
+    build_index(VERSES[:9], folder, HashingEmbedder(), corpus="c")
+    before = contents(folder)
+    path = tmp_path / "c_data.jsonl"
+    path.write_text('{"content": "春江"}\n{"content": "潮')
+    for source in (path, tmp_path / "missing.jsonl"):
+        with pytest.raises(UserError, match="line 2|cannot be read"):
+            build_index(source, folder, HashingEmbedder(), corpus="c", force=True)
+    assert contents(folder) == before
+
+
 def test_a_damaged_index_can_be_rebuilt(folder: Path) -> None:
     build_index(VERSES[:9], folder, HashingEmbedder(), corpus="c")
     (folder / "manifest.json").write_text("{")
