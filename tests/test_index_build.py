@@ -231,7 +231,7 @@ def test_a_damaged_corpus_file_is_an_error_and_the_old_index_stays(
     path = tmp_path / "c_data.jsonl"
     path.write_text('{"content": "春江"}\n{"content": "潮')
     for source in (path, tmp_path / "missing.jsonl"):
-        with pytest.raises(UserError, match="line 2|cannot be read"):
+        with pytest.raises(UserError, match=r"line 2|cannot be read"):
             build_index(source, folder, HashingEmbedder(), corpus="c", force=True)
     assert contents(folder) == before
 
