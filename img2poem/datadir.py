@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from img2poem.corpus import FILES
+
 MARKER = ".img2poem"
-CORPUS_FILES = {"ct": "ct_data.jsonl", "c": "c_data.jsonl", "select_c": "select_c_data.jsonl"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class DataDir:
 
     def corpus_file(self, corpus: str) -> Path:
         """The JSONL of a corpus, whether or not it exists."""
-        return self.root / CORPUS_FILES[corpus]
+        return self.root / FILES[corpus]
 
     def index_folder(self, corpus: str, embedder: str) -> Path:
         """The index of a corpus under an embedder, whether or not it exists."""

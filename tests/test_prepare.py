@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from img2poem.corpus.jsonl import FILES, read_verses
+from img2poem.corpus import FILES
+from img2poem.corpus.jsonl import read_verses
 from img2poem.corpus.prepare import default_poets, prepare, read_poets
 from img2poem.corpus.verse import Verse
 from img2poem.errors import UserError

@@ -11,9 +11,6 @@ import orjson
 from img2poem.corpus.verse import Verse
 from img2poem.errors import UserError
 
-FILES = {"ct": "ct_data.jsonl", "c": "c_data.jsonl", "select_c": "select_c_data.jsonl"}
-"""The file of each corpus."""
-
 
 def read_verses(path: Path) -> Iterator[Verse]:
     """Yield the verses of a corpus file.

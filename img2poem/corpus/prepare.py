@@ -9,7 +9,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from img2poem.corpus.jsonl import FILES, dump_row
+from img2poem.corpus import FILES
+from img2poem.corpus.jsonl import dump_row
 from img2poem.corpus.script import to_simplified
 from img2poem.corpus.seen import Seen
 from img2poem.corpus.split import clean, fault, is_plain, pairs, sentences, visible

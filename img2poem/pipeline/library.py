@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from img2poem.corpus import FILES
 from img2poem.datadir import (
-    CORPUS_FILES,
     DataDir,
     resolve_datadir,
     starter_datadir,
@@ -132,7 +132,7 @@ def build(
 def _prepare_starter(home: DataDir) -> None:
     from img2poem.corpus.prepare import prepare
 
-    if not all(home.corpus_file(corpus).is_file() for corpus in CORPUS_FILES):
+    if not all(home.corpus_file(corpus).is_file() for corpus in FILES):
         home.mark()
         prepare(starter_works(), home.root)
 
