@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from img2poem.errors import UserError
+    from img2poem.models.catalog import Row
     from img2poem.pipeline.results import Match, Result
 
 MATCHED = "bold yellow"
@@ -185,6 +186,18 @@ def print_settings(rows: Mapping[str, tuple[Any, str, str]]) -> None:
         shown = ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
         table.add_row(name, shown, origin, purpose)
     out.print(table)
+
+
+def print_models(rows: Sequence[Row]) -> None:
+    """The models that can be named."""
+    table = Table(box=None, padding=(0, 2))
+    for heading in ("seat", "name", "size", "licence", "where"):
+        table.add_column(heading, overflow="fold", justify="right" if heading == "size" else "left")
+    for row in rows:
+        size = f"{row.size / 1e9:.2f} GB" if row.size else ""
+        table.add_row(row.seat, row.name, size, row.licence, row.state)
+    # Not wrapped to the width of a terminal where there is none: scripts cut lines by words.
+    (out if out.is_terminal else Console(width=200, highlight=False)).print(table)
 
 
 def print_counts(title: str, rows: list[tuple[str, str]]) -> None:

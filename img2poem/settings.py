@@ -71,10 +71,11 @@ PROFILES: dict[str, dict[str, Any]] = {
         "reranker": "flag:BAAI/bge-reranker-base",
     },
     "best": {
-        "captioner": "hf:Qwen/Qwen2.5-VL-3B-Instruct",
-        "embedder": "hf:BAAI/bge-large-zh-v1.5",
+        # docs/models.md says why: all are free to use, and one model fills two seats.
+        "captioner": "hf:Qwen/Qwen3-VL-4B-Instruct",
+        "embedder": "hf:Qwen/Qwen3-Embedding-0.6B",
         "reranker": "flag:BAAI/bge-reranker-v2-m3",
-        "generator": "hf:Qwen/Qwen2.5-3B-Instruct",
+        "generator": "hf:Qwen/Qwen3-VL-4B-Instruct",
     },
 }
 

@@ -15,6 +15,7 @@ from img2poem.models.registry import missing_extra
 T = TypeVar("T")
 
 LIMIT = 120.0  # seconds for one answer, retries and waiting included
+LIST_LIMIT = 5.0  # seconds for the list of what an endpoint has
 RETRIES = 2
 KEYS = ("IMG2POEM_API_KEY", "OPENAI_API_KEY")
 _CONNECT = 10.0  # seconds to reach the endpoint
@@ -72,25 +73,31 @@ class Endpoint:
         # Local servers want no key, but the SDK insists on one.
         return openai.OpenAI(api_key=key or "none", base_url=self.base or None, max_retries=0)
 
-    def ask(self, send: Callable[[Any], T]) -> T:
+    def names(self) -> list[str]:
+        """The models it offers; raises EndpointError."""
+        return self.ask(lambda client: [model.id for model in client.models.list()], LIST_LIMIT)
+
+    def ask(self, send: Callable[[Any], T], limit: float | None = None) -> T:
         """Make one request, again where that may help.
 
         Args:
             send: makes the request with the SDK's client it is given, and reads the answer.
+            limit: seconds for it all, waiting included; ``LIMIT`` by default.
 
         Raises:
-            EndpointError: no answer within ``LIMIT`` seconds and ``RETRIES`` retries, or one
+            EndpointError: no answer within the limit and ``RETRIES`` retries, or one
                 that cannot be used; the message says which and what to do.
         """
         import openai
 
-        deadline = time.monotonic() + LIMIT
+        limit = LIMIT if limit is None else limit
+        deadline = time.monotonic() + limit
         for attempt in range(RETRIES + 1):
             wait = 0.5 * 2**attempt
             try:
                 return self._once(send, deadline)
             except (openai.APITimeoutError, TimeoutError):
-                raise self._silent() from None
+                raise self._silent(limit) from None
             except openai.APIConnectionError:
                 failure = self._unreachable()
             except openai.APIStatusError as error:
@@ -141,9 +148,9 @@ class Endpoint:
         """Where requests go."""
         return str(self._client.base_url).rstrip("/")
 
-    def _silent(self) -> EndpointError:
+    def _silent(self, limit: float) -> EndpointError:
         return EndpointError(
-            f"The endpoint {self.address} gave no answer within {LIMIT:.0f} seconds.",
+            f"The endpoint {self.address} gave no answer within {limit:.0f} seconds.",
             "Is it overloaded, or the model too large for its machine?",
         )
 

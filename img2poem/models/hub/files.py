@@ -16,6 +16,7 @@ from img2poem.models.registry import missing_extra
 
 _ENDS = 1 << 20  # bytes hashed at either end of a weight file
 _OTHER_RUNTIMES = {"onnx", "openvino"}
+HEADS = ("colbert_linear.pt", "sparse_linear.pt")  # of BGE-M3, beside its weights
 _SHAPES = ("modules.json", "*_Pooling/config.json", "*_Dense/config.json")
 
 
@@ -84,7 +85,7 @@ def weight_files(folder: Path) -> list[Path]:
     """The weights that would be loaded, in name order: safetensors where there are any."""
     found = sorted(
         path
-        for suffix in ("*.safetensors", "*.bin", "*.pt")
+        for suffix in ("*.safetensors", "*.bin", *HEADS)
         for path in folder.rglob(suffix)
         if not _OTHER_RUNTIMES & set(path.relative_to(folder).parts[:-1])
         and not path.name.startswith(("training_args", "optimizer", "scheduler", "rng_state"))

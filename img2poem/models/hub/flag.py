@@ -53,8 +53,8 @@ class FlagEmbedder:
                 normalize_embeddings=True,
                 pooling_method=_pooling(folder),
                 query_instruction_for_retrieval=instructions(name, folder, prompts).get("query"),
-                query_max_length=_LENGTH,
-                passage_max_length=_LENGTH,
+                query_max_length=_length(folder),
+                passage_max_length=_length(folder),
             )
 
     def encode(self, texts: Sequence[str], *, kind: TextKind) -> FloatArray:
@@ -87,7 +87,7 @@ class FlagReranker:
             from FlagEmbedding import FlagReranker as Model
 
             self._model: Any = Model(
-                str(folder), devices=[device], use_fp16=device != "cpu", max_length=_LENGTH
+                str(folder), devices=[device], use_fp16=device != "cpu", max_length=_length(folder)
             )
 
     def score(self, query: str, verses: Sequence[Verse]) -> FloatArray:
@@ -102,6 +102,12 @@ class FlagReranker:
 
         pairs = [(query, passage(verse)) for verse in verses]
         return np.asarray(in_batches(pairs, self._size, run), dtype=np.float32)
+
+
+def _length(folder: Path) -> int:
+    """Tokens to read: FlagEmbedding does not ask how many positions the model has."""
+    positions = int(read_json(folder / "config.json").get("max_position_embeddings", _LENGTH))
+    return min(_LENGTH, positions - 2)  # RoBERTa's first two positions are not for tokens
 
 
 def _pooling(folder: Path) -> str:
