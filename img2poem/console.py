@@ -179,7 +179,7 @@ def _print_explanation(result: Result) -> None:
 
 def print_settings(rows: Mapping[str, tuple[Any, str, str]]) -> None:
     """Settings: name to (value, where it came from, what it is for)."""
-    table = Table(box=None, padding=(0, 2))
+    table = Table(box=None, padding=(0, 2), pad_edge=False)
     for heading in ("setting", "value", "from", "what it is for"):
         table.add_column(heading, overflow="fold")
     for name, (value, origin, purpose) in rows.items():
@@ -247,5 +247,5 @@ def reporting() -> Iterator[ProgressReporter]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err, transient=True) as progress:
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         yield ProgressReporter(progress)

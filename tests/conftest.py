@@ -28,3 +28,29 @@ def _nothing_of_the_users_own(
 def photos() -> Path:
     """The sample photos that come with the project."""
     return Path(__file__).parents[1] / "data" / "photos"
+
+
+# Poets enough for filters, and the poem every example asks for.
+_SMALL_CORPUS = 260
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with some of the shipped works, prepared and indexed by the real models."""
+    import orjson
+
+    import img2poem
+    from img2poem.corpus.prepare import prepare
+    from img2poem.datadir import DataDir, starter_works
+
+    works = orjson.loads(starter_works().read_bytes())
+    step = len(works) // _SMALL_CORPUS
+    chosen = works[::step] + [w for w in works if w["Title"] == "江雪"]
+    chosen += [w for w in works if w["Author"] == "王维"][:10]
+    unique = {work["Id"]: work for work in chosen}
+    folder = tmp_path_factory.mktemp("small")
+    (folder / "works.json").write_bytes(orjson.dumps(list(unique.values())))
+    DataDir(folder).mark()
+    prepare(folder / "works.json", folder)
+    img2poem.load(data=str(folder), corpus="ct,select_c,c").build_indexes()
+    return folder

@@ -19,7 +19,7 @@ def photo_and_words(inputs: Sequence[str]) -> tuple[Path | None, str]:
     """
     first, *rest = inputs
     photo = Path(first).expanduser()
-    if not _is_path(photo):
+    if not first.strip() or not _is_path(photo):
         return None, " ".join(inputs)
     second = next((word for word in rest if looks_like_photo(Path(word))), None)
     if second:

@@ -51,7 +51,7 @@ def encode_asks(
 
 def _texts(ask: Ask) -> list[tuple[str, str]]:
     described = ask.description.text if ask.description else ""
-    texts = [("words", ask.text), ("description", described)]
+    texts = [("words", ask.words), ("description", described)]
     if ask.text and described:
         texts.append(("both", ask.query))
     return [(name, text) for name, text in texts if text]

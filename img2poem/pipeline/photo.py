@@ -47,10 +47,7 @@ def open_photo(
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     _prepare_pillow()
-    if path.is_dir():
-        raise UserError(f"{path} is a folder, not a photo.", f"For a folder: img2poem batch {path}")
-    if not path.exists():
-        raise UserError(f"There is no file {path}.", "Check the path.")
+    check_file(path)
     try:
         with Image.open(path) as image:
             _refuse_huge(path, image, max_pixels)
@@ -77,6 +74,14 @@ def open_photo(
         upright = upright.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
     hints = _hints(exif) if metadata else {}
     return Photo(upright, path=str(path), **hints)
+
+
+def check_file(path: Path) -> None:
+    """Refuse a path that is no file; raises UserError."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, not a photo.", f"For a folder: img2poem batch {path}")
+    if not path.exists():
+        raise UserError(f"There is no file {path}.", "Check the path.")
 
 
 def _prepare_pillow() -> None:

@@ -14,7 +14,7 @@ from img2poem.models.base import Captioner, Description, Embedder, Generator, Ph
 from img2poem.models.registry import ModelOptions
 from img2poem.pipeline.channels import encode_asks, sees
 from img2poem.pipeline.library import Reporter, Silent, build, open_index
-from img2poem.pipeline.photo import open_photo
+from img2poem.pipeline.photo import check_file, open_photo
 from img2poem.pipeline.rank import rank
 from img2poem.pipeline.results import Match, Result, Source
 from img2poem.pipeline.retrieve import Candidate, check_filter, retrieve
@@ -39,10 +39,28 @@ class Ask:
     description: Description | None = None
 
     @property
+    def words(self) -> str:
+        """The text as models and the lexicon take it: one line, Simplified characters."""
+        from img2poem.corpus.script import to_simplified
+
+        return to_simplified([" ".join(self.text.split())])[0]
+
+    @property
     def query(self) -> str:
         """All that is asked, in words."""
         described = self.description.text if self.description else ""
-        return "，".join(part for part in (self.text, described) if part)
+        return "，".join(part for part in (self.words, described) if part)
+
+    @property
+    def imagery(self) -> dict[str, float] | None:
+        """Imagery seen in the photo, and named beside it, with probabilities; None: no photo."""
+        from img2poem.corpus.imagery import lexicon
+
+        if self.description is None:
+            return None
+        seen = {imagery.tag: imagery.score for imagery in self.description.imagery}
+        named = {*lexicon().find_modern(self.words), *lexicon().find_verse(self.words)}
+        return seen | dict.fromkeys(named, 1.0)
 
 
 class Pipeline:
@@ -175,6 +193,7 @@ class Pipeline:
                 )
             ask = Ask(text.strip())
             if photo is not None:
+                check_file(Path(photo))  # before a model is loaded for it
                 with timings.stage("open"):
                     opened = self.open_photo(photo)
                 with timings.stage("describe"):
@@ -254,9 +273,8 @@ class Pipeline:
 
     def _rank(self, ask: Ask, candidates: list[Candidate], k: int) -> list[Match]:
         if self._by_sight(ask):
-            return rank(candidates, ask.text, None, k=k)
-        seen = {i.tag: i.score for i in ask.description.imagery} if ask.description else None
-        return rank(candidates, ask.query, self.reranker, k=k, seen=seen)
+            return rank(candidates, ask.words, None, k=k)
+        return rank(candidates, ask.query, self.reranker, k=k, seen=ask.imagery)
 
     def _min_score(self, ask: Ask) -> float:
         if self.settings.min_score is not None:

@@ -1,0 +1,84 @@
+"""What people see: right at every width, coloured only on a terminal."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from img2poem import console
+from img2poem.corpus.verse import Verse
+from img2poem.pipeline.results import Match, Result
+
+VERSES = [
+    Verse(
+        "孤舟蓑笠翁，独钓寒江雪。",
+        "江心一只小船，披蓑戴笠的老翁在大雪里钓鱼。",
+        "江雪",
+        "柳宗元",
+        "唐",
+        "诗",
+    ),
+    Verse(
+        "大江东去，浪淘尽，千古风流人物。",
+        "浩浩荡荡的大江向东流去，浪花把千百年来的英雄人物都冲走了。",
+        "念奴娇·赤壁怀古",
+        "苏轼",
+        "宋",
+        "词",
+    ),
+]
+RESULT = Result(
+    tuple(Match(verse, 0.9, matched_imagery=("雪", "舟船"), corpus="ct") for verse in VERSES),
+    text="雪",
+    min_score=0.5,
+)
+
+
+def shown(
+    monkeypatch: pytest.MonkeyPatch, width: int, terminal: bool, result: Result = RESULT
+) -> str:
+    stream = io.StringIO()
+    fake = Console(
+        file=stream, width=width, force_terminal=terminal, highlight=False, legacy_windows=False,
+        color_system="truecolor" if terminal else None,
+    )  # fmt: skip
+    monkeypatch.setattr(console, "out", fake)
+    console.print_result(result)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140, 200])
+def test_no_line_is_wider_than_the_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    from rich.text import Text
+
+    for line in shown(monkeypatch, width, terminal=True).splitlines():
+        assert cell_len(Text.from_ansi(line).plain) <= width
+
+
+def test_the_best_verse_is_set_large_and_what_matched_is_coloured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = shown(monkeypatch, 80, terminal=True)
+    from rich.text import Text
+
+    plain = Text.from_ansi(text).plain
+    assert "独 钓 寒 江 雪" in plain
+    assert "唐·柳宗元《江雪》" in plain
+    assert "\x1b[1;33m" in text
+
+
+def test_elsewhere_than_on_a_terminal_it_is_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = shown(monkeypatch, 40, terminal=False)
+    assert "\x1b" not in text
+    assert "1. 孤舟蓑笠翁，独钓寒江雪。\n" in text
+    assert "   浩浩荡荡的大江向东流去，浪花把千百年来的英雄人物都冲走了。\n" in text
+
+
+def test_nothing_found_prints_no_result(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert shown(monkeypatch, 80, terminal=False, result=Result(())) == ""
+    assert "no verse was found" in capsys.readouterr().err
