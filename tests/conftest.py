@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,23 @@ def _nothing_of_the_users_own(
     for name in [n for n in os.environ if n.startswith("IMG2POEM_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes a tiny random model of an architecture, each once; see ``tiny_models``."""
+    made: dict[str, Path] = {}
+
+    def make(name: str) -> Path:
+        import tiny_models
+        import torch
+
+        if name not in made:
+            torch.manual_seed(7)
+            made[name] = getattr(tiny_models, name)(tmp_path_factory.mktemp(name))
+        return made[name]
+
+    return make
 
 
 @pytest.fixture

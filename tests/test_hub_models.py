@@ -30,22 +30,6 @@ PHOTOS = [Photo(Image.new("RGB", (120, 80), "navy")), Photo(Image.new("RGB", (64
 Tiny = Callable[[str], Path]
 
 
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    """Makes each tiny model once."""
-    import torch
-
-    root, made = tmp_path_factory.mktemp("tiny"), dict[str, Path]()
-
-    def make(name: str) -> Path:
-        if name not in made:
-            torch.manual_seed(7)
-            made[name] = getattr(tiny_models, name)(root / name)
-        return made[name]
-
-    return make
-
-
 @pytest.fixture(autouse=True)
 def _few_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
     for place, tokens in tiny_models.FEW_TOKENS.items():

@@ -104,7 +104,7 @@ def check_form(answer: str) -> tuple[str, str, str]:
         return "", "", _NOT_HAN
     lengths = [len(clause) for clause in clauses]
     regular = len(clauses) <= 2 and set(lengths) in ({5}, {7})
-    if not regular and not (len(clauses) <= 3 and min(lengths) >= 2 and 4 <= max(lengths) <= 9):
+    if not regular and not (len(clauses) <= 3 and min(lengths) >= 3 and 4 <= max(lengths) <= 9):
         return "", "", _LENGTH
     counts = Counter("".join(clauses))
     if len(set(clauses)) < len(clauses) or len(counts) < sum(lengths) / 2:
