@@ -21,7 +21,7 @@ from img2poem.models.base import Captioner, Embedder, Generator, Photo, PhotoEmb
 from img2poem.models.prompts import CAPTION, tidy
 from img2poem.models.registry import ModelOptions
 
-pytest.importorskip("transformers")
+pytest.importorskip("FlagEmbedding")
 
 MOON = Verse("床前明月光，疑是地上霜。", "月光照在床前的地上，好像一层霜。")
 SNOW = Verse("山中雪", "山水")

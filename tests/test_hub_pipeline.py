@@ -20,7 +20,7 @@ from img2poem.cli import main
 from img2poem.errors import UserError
 from img2poem.models.hub.download import choose_files, pull
 
-pytest.importorskip("transformers")
+pytest.importorskip("FlagEmbedding")
 Tiny = Callable[[str], Path]
 
 VERSES = [
