@@ -321,6 +321,25 @@ def test_without_a_key_a_local_endpoint_works_and_openai_is_not_asked(
         registry.load("captioner", "openai:gpt", ModelOptions()).describe([PHOTO])
 
 
+def test_a_password_in_an_address_is_not_shown(server: Server) -> None:
+    server.answers = [failed(500, **{"retry-after": "0"})]
+    address = server.base.replace("//", "//me:hunter2@")
+    with pytest.raises(UserError) as caught:
+        registry.load("captioner", "openai:m", ModelOptions(api_base=address)).describe([PHOTO])
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["钥匙", "sk-1\n2"])
+def test_a_key_that_cannot_be_one_is_told_without_showing_it(
+    server: Server, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("IMG2POEM_API_KEY", key)
+    with pytest.raises(UserError, match="characters no key has") as caught:
+        load("captioner", server).describe([PHOTO])
+    assert key not in str(caught.value)
+    assert not server.asked
+
+
 def test_an_address_that_is_none_is_turned_away() -> None:
     with pytest.raises(UserError, match="no address"):
         registry.load("captioner", "openai:m", ModelOptions(api_base="localhost:11434"))

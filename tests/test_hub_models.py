@@ -55,8 +55,9 @@ def load(seat: Any, name: str, **options: Any) -> Any:
     return registry.load(seat, name, ModelOptions(device="cpu", **options))
 
 
-def test_blip_captions_in_english_and_marian_translates(
-    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["blip", "vit_gpt2"])
+def test_captions_in_english_are_translated_by_marian(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     from img2poem.models.hub.translator import Translator
 
@@ -70,10 +71,10 @@ def test_blip_captions_in_english_and_marian_translates(
         return answered
 
     monkeypatch.setattr(Translator, "translate", watch)
-    model = load("captioner", f"hf:{tiny('blip')}", translator=f"hf:{tiny('marian')}")
+    model = load("captioner", f"hf:{tiny(name)}", translator=f"hf:{tiny('marian')}")
     assert isinstance(model, Captioner)
     described = model.describe(PHOTOS)
-    assert [d.model for d in described] == [f"hf:{tiny('blip')}"] * 2
+    assert [d.model for d in described] == [f"hf:{tiny(name)}"] * 2
     assert len(asked) == 2
     assert all(set(text.split()) <= set(tiny_models.ENGLISH) for text in asked)
     assert [d.text for d in described] == [tidy(text) for text in answered]
@@ -126,9 +127,11 @@ def test_a_model_that_talks_is_asked_in_chinese_and_shown_the_photo(tiny: Tiny) 
         assert given["images"] == [[photo.image]]
 
 
-def test_a_seeing_model_answers_a_batch_as_it_answers_each_alone(tiny: Tiny) -> None:
-    chat = load("captioner", f"hf:{tiny('qwen_vl')}")._model
+@pytest.mark.parametrize("name", ["qwen_vl", "qwen3_vl"])
+def test_a_seeing_model_answers_a_batch_as_it_answers_each_alone(tiny: Tiny, name: str) -> None:
+    chat = load("captioner", f"hf:{tiny(name)}")._model
     images = [photo.image for photo in PHOTOS]
+    chat._size = 1
     alone = chat.answer([CAPTION, "看"], images, 6)
     chat._size = 2
     assert chat.answer([CAPTION, "看"], images, 6) == alone

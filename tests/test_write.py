@@ -203,6 +203,12 @@ def test_a_verse_is_written_when_nothing_is_close_and_ranked_with_the_rest(
     assert [match.source for match in low.matches][-1] == "generated"
 
 
+def test_a_written_verse_that_is_not_among_the_first_is_told(index: VerseIndex) -> None:
+    made = pipeline(index, Scripted(NEW), Fixed(0.9, 0.1), generate="always")
+    assert {match.source for match in made.query(text="雨夜", k=2).matches} == {"retrieved"}
+    assert made.reporter.kept == [f"a verse was written, but others fit better: {NEW}"]
+
+
 def test_min_score_decides_what_is_close(index: VerseIndex) -> None:
     generator = Scripted(NEW)
     pipeline(index, generator, Fixed(0.4, 0.9), min_score=0.3).query(text="雨夜")

@@ -262,6 +262,76 @@ def qwen_vl(folder: Path) -> Path:
     return folder
 
 
+def qwen3_vl(folder: Path) -> Path:
+    """A Qwen3-VL, saved as the published ones are."""
+    from transformers import (
+        Qwen2VLImageProcessor,
+        Qwen3VLConfig,
+        Qwen3VLForConditionalGeneration,
+    )
+
+    tokenizer = chat_tokenizer()
+    tokenizer.save_pretrained(folder)
+    rope = {"rope_type": "default", "mrope_section": [2, 1, 1], "mrope_interleaved": True}
+    marks = ("image_pad", "video_pad", "vision_start", "vision_end")
+    image, video, start, end = (tokenizer.convert_tokens_to_ids(f"<|{m}|>") for m in marks)
+    config = Qwen3VLConfig(
+        text_config=_qwen_sizes(tokenizer) | {"head_dim": 8, "rope_scaling": rope},
+        vision_config={
+            "depth": 2,
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_heads": 2,
+            "out_hidden_size": 32,
+            "deepstack_visual_indexes": [0],
+            "num_position_embeddings": 16,
+        },
+        image_token_id=image,
+        video_token_id=video,
+        vision_start_token_id=start,
+        vision_end_token_id=end,
+    )
+    Qwen3VLForConditionalGeneration(config).save_pretrained(folder)
+    images = Qwen2VLImageProcessor(min_pixels=64 * 64, max_pixels=128 * 128, patch_size=16)
+    images.save_pretrained(folder)
+    file = folder / "preprocessor_config.json"
+    saved = json.loads(file.read_text()) | {
+        "processor_class": "Qwen3VLProcessor",
+        "image_processor_type": "Qwen2VLImageProcessorFast",
+    }
+    file.write_text(json.dumps(saved))
+    return folder
+
+
+def vit_gpt2(folder: Path) -> Path:
+    """A vision encoder and a text decoder put together, with no processor of its own."""
+    from transformers import (
+        BertConfig,
+        VisionEncoderDecoderConfig,
+        VisionEncoderDecoderModel,
+        ViTConfig,
+        ViTImageProcessor,
+    )
+
+    tokenizer = bert_tokenizer(folder, ENGLISH)
+    eyes = ViTConfig(
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=64,
+        image_size=32,
+        patch_size=16,
+    )
+    mouth = BertConfig(**_bert_sizes(len(tokenizer)), is_decoder=True, add_cross_attention=True)
+    config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(eyes, mouth)
+    model = VisionEncoderDecoderModel(config=config)
+    model.generation_config.decoder_start_token_id = 2
+    model.generation_config.pad_token_id = 0
+    model.save_pretrained(folder)
+    ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return folder
+
+
 def chinese_clip(folder: Path) -> Path:
     """A Chinese-CLIP."""
     from transformers import (

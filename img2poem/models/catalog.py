@@ -165,14 +165,15 @@ def _endpoint(base: str) -> Iterator[Row]:
     if not base:
         return
     if find_spec("openai") is None:
-        yield Row("", f"openai: at {base}", 0, "", "needs img2poem[api]")
+        yield Row("", "openai:", 0, "", "needs img2poem[api]")
         return
     from img2poem.models.endpoint import Endpoint
 
+    endpoint = Endpoint(base, "models")
     try:
-        names = Endpoint(base, "models").names()
+        names = endpoint.names()
     except UserError as error:
-        yield Row("", f"openai: at {base}", 0, "", error.problem)
+        yield Row("", "openai:", 0, "", error.problem)
         return
     for name in names:
-        yield Row("", f"openai:{name}", 0, "", f"reachable at {base}")
+        yield Row("", f"openai:{name}", 0, "", f"reachable at {endpoint.address}")

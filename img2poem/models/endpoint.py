@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -145,8 +146,8 @@ class Endpoint:
 
     @property
     def address(self) -> str:
-        """Where requests go."""
-        return str(self._client.base_url).rstrip("/")
+        """Where requests go, without a password that may be part of it."""
+        return re.sub(r"//[^/@]*@", "//", str(self._client.base_url)).rstrip("/")
 
     def _silent(self, limit: float) -> EndpointError:
         return EndpointError(
@@ -189,8 +190,13 @@ def _advice(status: int) -> str:
 
 
 def api_key() -> str:
-    """The key in the environment; empty if there is none."""
-    return next((os.environ[name] for name in KEYS if os.environ.get(name)), "")
+    """The key in the environment; empty if there is none. Raises UserError if it cannot be one."""
+    key = next((os.environ[name] for name in KEYS if os.environ.get(name)), "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise UserError(
+            f"The key in {' or '.join(KEYS)} has characters no key has.", "Set it anew."
+        )
+    return key
 
 
 def _said(error: Any) -> str:

@@ -1,12 +1,47 @@
-"""Tell a photo's path from words on the command line."""
+"""A question, and how the arguments of the command line become one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from img2poem.errors import UserError
+from img2poem.models.base import Description, Photo
 from img2poem.pipeline.photo import looks_like_photo
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One question: words, or a described photo, or both."""
+
+    text: str = ""
+    photo: Photo | None = None
+    description: Description | None = None
+
+    @property
+    def words(self) -> str:
+        """The text as models and the lexicon take it: one line, Simplified characters."""
+        from img2poem.corpus.script import to_simplified
+
+        return to_simplified([" ".join(self.text.split())])[0]
+
+    @property
+    def query(self) -> str:
+        """All that is asked, in words."""
+        described = self.description.text if self.description else ""
+        return "，".join(part for part in (self.words, described) if part)
+
+    @property
+    def imagery(self) -> dict[str, float] | None:
+        """Imagery seen in the photo, and named beside it, with probabilities; None: no photo."""
+        from img2poem.corpus.imagery import lexicon
+
+        if self.description is None:
+            return None
+        seen = {imagery.tag: imagery.score for imagery in self.description.imagery}
+        named = {*lexicon().find_modern(self.words), *lexicon().find_verse(self.words)}
+        return seen | dict.fromkeys(named, 1.0)
 
 
 def photo_and_words(inputs: Sequence[str]) -> tuple[Path | None, str]:

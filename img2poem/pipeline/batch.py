@@ -11,9 +11,10 @@ from typing import Any
 
 from img2poem.errors import UserError
 from img2poem.models.base import Photo
+from img2poem.pipeline.asking import Ask
 from img2poem.pipeline.ledger import Ledger
 from img2poem.pipeline.photo import looks_like_photo
-from img2poem.pipeline.pipeline import Ask, Pipeline
+from img2poem.pipeline.pipeline import Pipeline
 from img2poem.pipeline.results import Match, Result, csv_row, error_row
 
 BATCH = 16

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from img2poem.models.base import Embedder, FloatArray, TextKind
-    from img2poem.pipeline.pipeline import Ask
+    from img2poem.pipeline.asking import Ask
     from img2poem.settings import Hyde
 
 # With words beside a photo, in one space. Texts lie nearer to texts than photos do, so that

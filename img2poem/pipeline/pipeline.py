@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from img2poem.errors import UserError
 from img2poem.models import registry
 from img2poem.models.base import Captioner, Description, Embedder, Generator, Photo, Reranker
 from img2poem.models.registry import ModelOptions
+from img2poem.pipeline.asking import Ask
 from img2poem.pipeline.channels import encode_asks, sees
 from img2poem.pipeline.library import Reporter, Silent, build, open_index
 from img2poem.pipeline.photo import check_file, open_photo
@@ -28,39 +28,6 @@ if TYPE_CHECKING:
     from img2poem.models.base import FloatArray
 
 DEPTH = 60  # verses each channel brings from each corpus
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One question: words, or a described photo, or both."""
-
-    text: str = ""
-    photo: Photo | None = None
-    description: Description | None = None
-
-    @property
-    def words(self) -> str:
-        """The text as models and the lexicon take it: one line, Simplified characters."""
-        from img2poem.corpus.script import to_simplified
-
-        return to_simplified([" ".join(self.text.split())])[0]
-
-    @property
-    def query(self) -> str:
-        """All that is asked, in words."""
-        described = self.description.text if self.description else ""
-        return "，".join(part for part in (self.words, described) if part)
-
-    @property
-    def imagery(self) -> dict[str, float] | None:
-        """Imagery seen in the photo, and named beside it, with probabilities; None: no photo."""
-        from img2poem.corpus.imagery import lexicon
-
-        if self.description is None:
-            return None
-        seen = {imagery.tag: imagery.score for imagery in self.description.imagery}
-        named = {*lexicon().find_modern(self.words), *lexicon().find_verse(self.words)}
-        return seen | dict.fromkeys(named, 1.0)
 
 
 class Pipeline:
@@ -237,10 +204,10 @@ class Pipeline:
             if not where and self._wants_verse(ask, matches):
                 with timings.stage("write"):
                     written = draft or self._writer.write(ask.query, ask.photo)
-                if written:
-                    candidates.append(self._as_candidate(written, vectors))
-                    with timings.stage("rerank"):
+                    if written:
+                        candidates.append(self._as_candidate(written, vectors))
                         matches = self._rank(ask, candidates, k or self.settings.k)
+                        self._tell_if_missing(written, matches)
             results.append(self._result(ask, matches, timings))
         return results
 
@@ -260,6 +227,12 @@ class Pipeline:
             return self.settings.generate == "always"
         close = any(match.score >= self._min_score(ask) for match in matches)
         return bool(self.settings.generator) and not close
+
+    def _tell_if_missing(self, written: Written, matches: Sequence[Match]) -> None:
+        if not any(match.verse.text == written.verse.text for match in matches):
+            self.reporter.notice(
+                f"a verse was written, but others fit better: {written.verse.text}"
+            )
 
     def _as_candidate(self, written: Written, vectors: Mapping[str, FloatArray]) -> Candidate:
         """A written verse beside the retrieved ones, measured as they are."""
