@@ -124,7 +124,9 @@ def test_a_model_that_talks_is_asked_in_chinese_and_shown_the_photo(tiny: Tiny) 
         assert all(word in text for word in ("场景", "季节", "天气", "时间", "事物", "情绪"))
         assert "<|image_pad|>" in text
         assert text.endswith("<|im_start|>assistant\n")
-        assert given["images"] == [[photo.image]]
+        assert [[image.size for image in images] for images in given["images"]] == [
+            [photo.image.size]
+        ]
 
 
 @pytest.mark.parametrize("name", ["qwen_vl", "qwen3_vl"])
@@ -135,6 +137,18 @@ def test_a_seeing_model_answers_a_batch_as_it_answers_each_alone(tiny: Tiny, nam
     alone = chat.answer([CAPTION, "看"], images, 6)
     chat._size = 2
     assert chat.answer([CAPTION, "看"], images, 6) == alone
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3000, 1), (1, 3000), (40, 20_000)])
+def test_photos_of_any_shape_are_looked_at(tiny: Tiny, size: tuple[int, int]) -> None:
+    strip = [Photo(Image.new("RGB", size, "teal"))]
+    translator = f"hf:{tiny('marian')}"
+    for name in ("blip", "qwen_vl", "qwen3_vl"):
+        assert (
+            len(load("captioner", f"hf:{tiny(name)}", translator=translator).describe(strip)) == 1
+        )
+    rows = load("embedder", f"clip:{tiny('chinese_clip')}").encode_photos(strip)
+    assert np.isfinite(rows).all()
 
 
 def test_a_seeing_model_loads_without_torchvision(

@@ -17,6 +17,7 @@ from img2poem.models.hub.loading import (
     from_pretrained,
     in_batches,
     loading,
+    within,
 )
 from img2poem.models.hub.translator import Translator
 from img2poem.models.prompts import CAPTION, described, speaks_chinese
@@ -92,7 +93,9 @@ class TranslatedCaptioner:
     def _caption(self, photos: Sequence[Photo]) -> list[str]:
         import torch
 
-        pixels = self._images([photo.image for photo in photos], return_tensors="pt").pixel_values
+        pixels = self._images(
+            [within(photo.image, 1024) for photo in photos], return_tensors="pt"
+        ).pixel_values
         with torch.inference_mode():
             tokens = self._model.generate(
                 pixel_values=pixels.to(self._device, dtype=self._model.dtype),

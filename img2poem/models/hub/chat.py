@@ -13,11 +13,14 @@ from img2poem.models.hub.loading import (
     in_batches,
     loading,
     to_device,
+    within,
     writer_dtype,
 )
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+_LONGEST = 1280  # pixels of a photo's longer side; each 28 by 28 or so become a token
 
 
 @lru_cache(maxsize=2)
@@ -75,7 +78,7 @@ class ChatModel:
         import torch
 
         texts = [self._written(prompt, photo is not None) for prompt, photo in asked]
-        photos = [[photo] for _, photo in asked if photo is not None]
+        photos = [[within(photo, _LONGEST)] for _, photo in asked if photo is not None]
         inputs = self._processor(
             text=texts, return_tensors="pt", padding=True, **({"images": photos} if photos else {})
         )

@@ -17,6 +17,7 @@ from img2poem.models.hub.loading import (
     in_batches,
     loading,
     to_device,
+    within,
 )
 from img2poem.models.vectors import unit_rows
 
@@ -72,7 +73,7 @@ class ClipEmbedder:
         return self._run(self._model.get_text_features, inputs)
 
     def _photos(self, photos: Sequence[Photo]) -> Sequence[Any]:
-        inputs = self._images([photo.image for photo in photos], return_tensors="pt")
+        inputs = self._images([within(photo.image, 1024) for photo in photos], return_tensors="pt")
         return self._run(self._model.get_image_features, inputs)
 
     def _run(self, tower: Any, inputs: Any) -> Sequence[Any]:

@@ -46,7 +46,8 @@ def locate(name: str) -> Path:
     if cached is None:
         raise UserError(
             f"The model {name} is not on this machine.",
-            f"Download it once, while online: img2poem models pull {name}",
+            f"Download it once, while online: img2poem models pull {name} "
+            "(all of a profile: img2poem models pull --profile NAME)",
         )
     return cached
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import torch
+    from PIL.Image import Image
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -177,6 +178,20 @@ def _release() -> None:
 
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def within(image: Image, longest: int) -> Image:
+    """A photo no longer than ``longest`` pixels and no thinner than a fortieth of that.
+
+    Image processors enlarge the shorter side of a strip, or refuse it.
+    """
+    from PIL.Image import Resampling
+
+    width, height = image.size
+    shrink = min(1.0, longest / max(width, height))
+    thinnest = longest // 40
+    size = (max(round(width * shrink), thinnest), max(round(height * shrink), thinnest))
+    return image if size == image.size else image.resize(size, Resampling.BICUBIC)
 
 
 def to_device(inputs: Any, device: str, dtype: torch.dtype) -> Any:
