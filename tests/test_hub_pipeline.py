@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -198,25 +200,71 @@ def test_pull_takes_what_torch_needs_and_nothing_twice() -> None:
     assert choose_files(["config.json", "model.onnx"]) == []
 
 
-def test_pull_downloads_a_model_and_says_what_it_costs(
-    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+class Hub(BaseHTTPRequestHandler):
+    """As much of the hub's protocol as a download takes, for one model in a folder."""
+
+    folder: Path
+    revision = "0123456789abcdef0123456789abcdef01234567"
+    fetched: list[str]
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path.startswith("/api/models/someone/reads"):
+            files = [p for p in self.folder.iterdir() if p.is_file()]
+            siblings = [{"rfilename": p.name, "size": p.stat().st_size} for p in files]
+            info = {"id": "someone/reads", "sha": self.revision, "siblings": siblings}
+            tree = [
+                {"type": "file", "path": p.name, "size": p.stat().st_size, "oid": "1" * 40}
+                for p in files
+            ]
+            card = {"cardData": {"license": "mit"}}
+            self.answer(json.dumps(tree if "/tree/" in path else info | card).encode())
+        elif "/resolve/" in path and (file := self.folder / path.rsplit("/", 1)[1]).is_file():
+            if self.command == "GET":
+                self.fetched.append(file.name)
+            self.answer(file.read_bytes(), file.name)
+        else:
+            self.send_error(404)
+
+    do_HEAD = do_GET
+
+    def answer(self, content: bytes, name: str = "") -> None:
+        self.send_response(200)
+        self.send_header("content-type", "application/octet-stream" if name else "application/json")
+        self.send_header("content-length", str(len(content)))
+        if name:
+            self.send_header("etag", f'"{hashlib.sha256(name.encode()).hexdigest()[:40]}"')
+            self.send_header("x-repo-commit", self.revision)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def test_pull_downloads_once_and_the_model_is_cached_from_then_on(
+    tiny: Tiny, tmp_path: Path
 ) -> None:
-    files = [path.name for path in tiny("cross_encoder").iterdir()]
-    siblings = [SimpleNamespace(rfilename=name, size=1_000_000_000) for name in files]
-    info = SimpleNamespace(siblings=siblings, card_data={"license": "mit"})
-    asked: dict[str, Any] = {}
-
-    def snapshot(name: str, **given: Any) -> str:
-        asked.update(given, name=name)
-        return str(tiny("cross_encoder"))
-
-    monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda *_, **__: info)
-    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
-    notices: list[str] = []
-    pulled = pull("flag:BAAI/bge-reranker-base", notices.append)
-    assert asked["name"] == pulled.name == "BAAI/bge-reranker-base"
-    assert pulled.size == len(asked["allow_patterns"]) * 1_000_000_000
-    assert "licence mit" in notices[0]
+    handler = type("ThisHub", (Hub,), {"folder": tiny("cross_encoder"), "fetched": []})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    env = {
+        "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
+        "HF_HUB_CACHE": str(tmp_path / "cache"),
+        "HF_HUB_DISABLE_XET": "1",
+    }
+    pulled = run("models", "pull", "hf:someone/reads", env=env)
+    assert pulled.returncode == 0, pulled.stderr
+    assert "licence mit" in pulled.stderr
+    assert pulled.stdout == ""
+    assert "model.safetensors" in handler.fetched
+    missing = run("models", "pull", "hf:someone/else", env=env)
+    assert missing.returncode == 1
+    assert "Traceback" not in missing.stderr
+    server.shutdown()
+    listed = run("models", env=env)
+    assert any("someone/reads" in line and "cached" in line for line in listed.stdout.splitlines())
 
 
 @pytest.mark.parametrize(
