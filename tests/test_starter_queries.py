@@ -47,7 +47,9 @@ QUERIES = {
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     folder = tmp_path_factory.mktemp("starter")
     prepare(WORKS, folder)
-    return img2poem.load(data=str(folder))
+    pipeline = img2poem.load(data=str(folder))
+    pipeline.build_indexes()
+    return pipeline
 
 
 def found(pipeline: Pipeline, words: str) -> list[str]:
