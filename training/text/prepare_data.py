@@ -133,12 +133,13 @@ def main() -> None:
         parser.add_argument(name, type=Path)
     for name in ("--pairs", "--works", "--base", "--pieces", "--out"):
         parser.add_argument(name, type=Path, required=True)
+    parser.add_argument("--dev-rows", type=int, default=2600)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     jieba.setLogLevel(60)
     ccpm, pairs = read_lines(arguments.ccpm), read_lines(arguments.pairs)
     captions = caption_rows(read_lines(arguments.captions))
-    parts: Split = split(ccpm, pairs)
+    parts: Split = split(ccpm, pairs, arguments.dev_rows)
     choose_vocabulary(arguments, ccpm, pairs, captions)
     dev, pairs_dev = [ccpm[i] for i in parts.ccpm_dev], [pairs[i] for i in parts.pairs_dev]
     held = {plain(right_verse(row)) for row in dev} | {plain(row["verse"]) for row in pairs_dev}

@@ -210,7 +210,7 @@ def train(model: Reranker, lists: Lists, seconds: float, size: int, rate: float)
         if step % 50 == 0:
             print(f"step {step}, {done:.0%}, loss {np.mean(losses[-50:]):.3f}", flush=True)
     print(f"{step} steps")
-    return float(offset)
+    return float(offset.detach())
 
 
 def main() -> None:
