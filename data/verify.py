@@ -30,12 +30,12 @@ KEY = 4  # a line is looked up by its first characters
 LACKING = "*"
 # Forms of one character that OpenCC leaves apart: the form we read, then its others.
 GLYPHS = """
-着著 余馀 沉沈 疏疎 檐簷 剪翦 欹敧攲 斗鬭 妆粧 只祇秪祗 苢苡 踏蹋 堤隄 隐隠 伞繖 净浄 饼餠 毡氊
+着著 余馀 沉沈 疏疎 檐簷 剪翦 欹敧攲 斗鬭鬬 妆粧 只祇秪祗 苢苡 踏蹋 堤隄 隐隠 伞繖 净浄 饼餠 毡氊
 暖煖 懒嬾 璃瓈 穗穟 雁鴈 赖頼 莺鶑 霓蜺 钟锺 村邨 裙帬 趁趂 笛篴 垄垅 嘴觜 蕊蘂 袅褭 菱蔆
 软輭 驴馿 衔啣 碗椀 扫埽 釜鬴 箸筯 听聴 脍鲙 厩廐 寇冦 蒂蔕 宽寛 球毬 勋勲 稚穉 妒妬 蓑簔 闹閙
 锄鉏 漱潄 样様 写冩 恍怳 茅茆 咒呪 琉瑠 猿猨 匹疋 骢騘 胭臙 楫檝 欢驩懽 捻撚 朵朶 蝶蜨 犁犂
 殷慇 勤懃 遍徧 雏鶵 卮巵 愧媿 宁寕 亩畆 应譍 蹴蹵 飙飚 仿彷 边邉 笺牋 躲趓 橹𫇛 游逰 艺蓻
-鹈𫛸 唇脣 凭凴 湋𣲗
+鹈𫛸 唇脣 凭凴 湋𣲗 摇揺 跄蹡 醾釄 棹櫂 幡旛 鹅鵞
 """
 _ONE_FORM = {ord(other): forms[0] for forms in GLYPHS.split() for other in forms[1:]}
 _NOT_HAN = re.compile(r"[^\u3400-\u9fff\U00020000-\U000323af]+")
