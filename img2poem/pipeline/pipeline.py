@@ -15,7 +15,7 @@ from img2poem.pipeline.asking import Ask
 from img2poem.pipeline.channels import encode_asks, sees
 from img2poem.pipeline.library import Reporter, Silent, build, open_index
 from img2poem.pipeline.photo import check_file, open_photo
-from img2poem.pipeline.rank import rank
+from img2poem.pipeline.rank import PHOTO_WEIGHTS, rank
 from img2poem.pipeline.results import Match, Result, Source
 from img2poem.pipeline.retrieve import Candidate, check_filter, retrieve
 from img2poem.pipeline.timings import Timings, timed
@@ -252,7 +252,11 @@ class Pipeline:
     def _min_score(self, ask: Ask) -> float:
         if self.settings.min_score is not None:
             return self.settings.min_score
-        return 0.0 if self._by_sight(ask) else float(getattr(self.reranker, "threshold", 0.0))
+        if self._by_sight(ask):
+            return 0.0
+        if ask.imagery is not None:
+            return PHOTO_WEIGHTS.close
+        return float(getattr(self.reranker, "threshold", 0.0))
 
     def _result(self, ask: Ask, matches: list[Match], timings: Timings) -> Result:
         chosen = self.settings

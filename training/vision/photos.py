@@ -11,15 +11,11 @@ import gzip
 import io
 import json
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-
-SIDE = 256
-"""Photos are kept squashed to a square of this many pixels."""
 
 # A photo with the first tag may well show the others though nobody said so: then "absent"
 # is not known, and neither training nor measuring counts it.
@@ -42,31 +38,18 @@ def read_rows(pack: Path) -> list[dict]:
         return json.load(file)
 
 
-def _decode(blob: bytes) -> npt.NDArray[np.uint8]:
-    image = Image.open(io.BytesIO(blob)).convert("RGB")
-    image = image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-    return np.asarray(image).transpose(2, 0, 1)
-
-
-def load_photos(pack: Path, workers: int = 8, limit: int | None = None) -> npt.NDArray[np.uint8]:
-    """All photos of a pack, uint8 (n, 3, SIDE, SIDE), decoded once and cached beside it."""
-    cache = pack / "photos.npy"
-    if cache.exists() and limit is None:
-        return np.load(cache, mmap_mode="r")
-    blobs = []
+def open_packed(pack: Path, numbers: list[int]) -> list[Image.Image]:
+    """Some photos of a pack, by their row's number, decoded."""
+    places: list[tuple[Path, int, int]] = []
     for part in sorted(pack.glob("photos_*.bin")):
-        data = part.read_bytes()
         sizes = np.load(part.with_name(part.name.replace("photos", "sizes").replace("bin", "npy")))
-        for start, size in zip(np.cumsum(sizes) - sizes, sizes, strict=True):
-            blobs.append(data[start : start + size])
-    blobs = blobs[:limit]
-    out = np.empty((len(blobs), 3, SIDE, SIDE), np.uint8)
-    with ProcessPoolExecutor(workers) as pool:
-        for i, photo in enumerate(pool.map(_decode, blobs, chunksize=64)):
-            out[i] = photo
-    if limit is None:
-        np.save(cache, out)
-    return out
+        places += [(part, end - size, size) for end, size in zip(np.cumsum(sizes), sizes)]
+    photos = []
+    for part, start, size in (places[n] for n in numbers):
+        with part.open("rb") as file:
+            file.seek(start)
+            photos.append(Image.open(io.BytesIO(file.read(size))).convert("RGB"))
+    return photos
 
 
 def choose_tags(rows: list[dict], at_least: int) -> list[str]:

@@ -1,0 +1,143 @@
+"""The built-in captioner on photos, walls and screens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw
+
+from img2poem.corpus.imagery import lexicon
+from img2poem.models.base import Photo
+from img2poem.models.builtin.vision import BuiltinCaptioner, hinted, pixels, widened
+from img2poem.pipeline.photo import open_photo
+
+PHOTOS = Path(__file__).parent.parent / "data" / "photos"
+
+
+@pytest.fixture(scope="module")
+def captioner() -> BuiltinCaptioner:
+    return BuiltinCaptioner(threads=1)
+
+
+def sample(captioner: BuiltinCaptioner, name: str) -> dict[str, float]:
+    photo = open_photo(PHOTOS / f"{name}.jpg", side=captioner.photo_side)
+    return {i.tag: i.score for i in captioner.describe([photo])[0].imagery}
+
+
+@pytest.mark.parametrize(
+    ("name", "tag"),
+    [
+        ("cat", "猫"),
+        ("snow-peaks", "雪山冰川"),
+        ("autumn-hills", "山"),
+        ("lake-pavilion", "古建筑"),
+        ("sunset-ridge", "日出日落"),
+        ("dandelions", "花"),
+        ("orange-flower", "花"),
+        ("forest-brook", "溪"),
+        ("astronaut", "人"),
+    ],
+)
+def test_it_sees_what_the_sample_photos_show(
+    captioner: BuiltinCaptioner, name: str, tag: str
+) -> None:
+    assert sample(captioner, name).get(tag, 0.0) > 0.5
+
+
+# What each sample photo may be said to show: everything a person would grant.
+SHOWN = {
+    "cat": {"猫"},
+    "coffee": {"茶", "酒", "美食"},
+    "snow-peaks": {"山", "雪", "雪山冰川", "云", "冬", "人", "草", "悬崖", "晴空"},
+    "dogs-at-door": {"狗", "门", "窗"},
+}
+
+
+@pytest.mark.parametrize("name", sorted(SHOWN))
+def test_the_description_claims_only_what_the_photo_shows(
+    captioner: BuiltinCaptioner, name: str
+) -> None:
+    photo = open_photo(PHOTOS / f"{name}.jpg", side=captioner.photo_side)
+    text = captioner.describe([photo])[0].text
+    assert set(lexicon().find_modern(text)) <= SHOWN[name], text
+
+
+def screenshot() -> Image.Image:
+    page = Image.new("RGB", (900, 600), "white")
+    draw = ImageDraw.Draw(page)
+    for line in range(20):
+        draw.text((40, 20 + 28 * line), "def total(rows): return sum(row.cost for row in rows)", "black")
+    return page
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        Image.new("RGB", (400, 300), "white"),
+        Image.new("RGB", (400, 300), (128, 120, 110)),
+        Image.new("RGB", (300, 400), "black"),
+        screenshot(),
+    ],
+    ids=["white", "wall", "black", "screenshot"],
+)
+def test_it_says_little_of_nothing_in_particular(
+    captioner: BuiltinCaptioner, image: Image.Image
+) -> None:
+    assert len(captioner.describe([Photo(image)])[0].text) <= 6
+
+
+def test_a_batch_says_what_single_photos_say(captioner: BuiltinCaptioner) -> None:
+    names = sorted(path.name for path in PHOTOS.glob("*.jpg"))[:3]
+    photos = [open_photo(PHOTOS / name, side=384) for name in names]
+    together = captioner.describe(photos)
+    alone = [captioner.describe([photo])[0] for photo in photos]
+    assert [d.text for d in together] == [d.text for d in alone]
+    for one, other in zip(together, alone, strict=True):
+        assert one.vector is not None and other.vector is not None
+        assert float(one.vector @ other.vector) > 0.999
+        assert abs(float(np.linalg.norm(one.vector)) - 1) < 1e-4
+
+
+def test_no_photos_give_no_descriptions(captioner: BuiltinCaptioner) -> None:
+    assert captioner.describe([]) == []
+
+
+def test_scores_are_ordered_probabilities(captioner: BuiltinCaptioner) -> None:
+    scores = list(sample(captioner, "forest-brook").values())
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 600), st.integers(1, 600))
+def test_any_shape_becomes_two_views(width: int, height: int) -> None:
+    whole, centre = pixels(Image.new("RGB", (width, height), "green"))
+    assert whole.shape == centre.shape == (3, 260, 260)
+
+
+def test_the_date_alone_says_nothing() -> None:
+    winter = Photo(Image.new("RGB", (8, 8)), month=1, hour=23)
+    assert hinted({"花": 0.9}, winter) == {"花": 0.9}
+
+
+def test_the_hour_tells_dawn_from_dusk() -> None:
+    low_sun = {"日出日落": 0.9}
+    morning = hinted(low_sun, Photo(Image.new("RGB", (8, 8)), hour=6))
+    evening = hinted(low_sun, Photo(Image.new("RGB", (8, 8)), hour=19))
+    assert "清晨" in morning and "黄昏" not in morning
+    assert "黄昏" in evening and "清晨" not in evening
+
+
+def test_the_season_is_the_other_one_south_of_the_equator() -> None:
+    image = Image.new("RGB", (8, 8))
+    north = hinted({"红叶秋叶": 0.9}, Photo(image, month=10))
+    south = hinted({"红叶秋叶": 0.9}, Photo(image, month=10, southern=True))
+    assert north["秋"] > south["秋"]
+
+
+def test_a_narrow_tag_brings_its_wider_ones() -> None:
+    assert widened({"荷花": 0.8, "花": 0.3})["花"] == 0.8
