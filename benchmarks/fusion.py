@@ -4,8 +4,8 @@
 
 Test photos of the labels (never trained on) that the evaluation does not use are asked once;
 what every channel gives for every candidate is kept, and weights are searched at random for
-those under which the first verse names a labelled tag, and names little else. Half of the photos choose,
-the other half report.
+those under which the first verse names a labelled tag, and names little else. Half of the
+photos choose, the other half report.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import numpy as np
 
 from img2poem.corpus.imagery import lexicon
 from img2poem.models.base import Photo
-from img2poem.pipeline.photo import open_photo
 from img2poem.pipeline.asking import Ask
 from img2poem.pipeline.channels import encode_asks
+from img2poem.pipeline.photo import open_photo
 from img2poem.pipeline.pipeline import DEPTH, Pipeline
 from img2poem.pipeline.rank import PHOTO_WEIGHTS, Weights, rank
 from img2poem.pipeline.retrieve import retrieve
@@ -141,7 +141,10 @@ def main() -> None:
     chosen = replace(
         Weights(),
         bias=round(bias, 2),
-        **{n.split(":")[-1]: round(float(w * scale), 2) for n, w in zip(CHANNELS, best, strict=True)},
+        **{
+            n.split(":")[-1]: round(float(w * scale), 2)
+            for n, w in zip(CHANNELS, best, strict=True)
+        },
     )
     print(asdict(chosen))
 

@@ -74,7 +74,7 @@ def tags(args: argparse.Namespace) -> None:
         if sum(truth) >= 5:
             ap = average_precision(list(truth), list(scores))
             results.append((tag, ap, sum(truth), sum(truth) / len(truth)))
-    for tag, ap, count, share in sorted(results, key=lambda r: r[1]):
+    for tag, ap, count, _ in sorted(results, key=lambda r: r[1]):
         print(f"{tag}\t{ap:.3f}\t{count} photos")
     mean = np.mean([r[1] for r in results])
     chance = np.mean([r[3] for r in results])
@@ -90,7 +90,8 @@ def captions(args: argparse.Namespace) -> None:
     vectors = []
     for start in range(0, len(rows), BATCH):
         batch = photos(model, [r["file"] for r in rows[start : start + BATCH]], args.folder)
-        vectors += [d.vector for d in model.describe(batch)]
+        described = model.describe(batch)
+        vectors += [d.vector for d in described if d.vector is not None]
     texts = [text for r in rows for text in r["captions"]]
     owner = np.repeat(np.arange(len(rows)), [len(r["captions"]) for r in rows])
     similar = np.stack(vectors) @ pipeline.embedder.encode(texts, kind="query").T
@@ -137,10 +138,14 @@ def verses(args: argparse.Namespace) -> None:
     chance = np.mean([bool(m & (v | r)) for m, (v, r) in zip(wanted, dealt, strict=True)])
     groups = sorted(((np.mean(hits), name) for name, hits in subjects.items()))
     tenth = groups[: max(1, round(len(groups) / 10))]
-    print(f"{len(rows)} photos: verse or rendering names {total:.3f} (dealt at random "
-          f"{chance:.3f}, ratio {total / chance:.1f}), verse names {np.mean(by_verse):.3f}")
-    print(f"worst tenth of {len(groups)} subjects {np.mean([g for g, _ in tenth]):.3f}: "
-          + ", ".join(f"{name} {share:.2f}" for share, name in groups[:8]))
+    print(
+        f"{len(rows)} photos: verse or rendering names {total:.3f} (dealt at random "
+        f"{chance:.3f}, ratio {total / chance:.1f}), verse names {np.mean(by_verse):.3f}"
+    )
+    print(
+        f"worst tenth of {len(groups)} subjects {np.mean([g for g, _ in tenth]):.3f}: "
+        + ", ".join(f"{name} {share:.2f}" for share, name in groups[:8])
+    )
     print(f"called close: {close / len(rows):.3f}")  # fmt: skip
 
 

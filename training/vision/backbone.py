@@ -25,10 +25,10 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
+from photos import open_packed, read_rows
 from torch import nn
 
 from img2poem.models.builtin.vision import SIDE, pixels
-from photos import open_packed, read_rows
 
 CALIBRATE_ON = 160
 

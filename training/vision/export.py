@@ -13,7 +13,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-
 from measure import average_precision
 from photos import label_matrix, read_rows
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from photos import open_packed, read_rows
 
 from img2poem.models.builtin.vision import light, pixels
-from photos import open_packed, read_rows
 
 BATCH = 8
 

@@ -14,18 +14,25 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
-
 from inputs import Floats, Scaling, read_views
 from measure import tag_precision
 from photos import choose_tags, label_matrix, read_rows
+from torch import nn
 
+IMAGENET = "EliSchwartz/imagenet-sample-images"
 SOURCES = {"flickr": {"RlNZLER/Image-Text-Matching", "flickr8k"}, "corel": {"lza2293/Dian"}}
 
 
 def fit(
-    views: list[Floats], labels: Floats, weight: Floats, *, epochs: int, hidden: int, seed: int,
-    decay: float, drop: float
+    views: list[Floats],
+    labels: Floats,
+    weight: Floats,
+    *,
+    epochs: int,
+    hidden: int,
+    seed: int,
+    decay: float,
+    drop: float,
 ) -> nn.Module:
     """A head trained on both views of every row, masked where a label is not known."""
     torch.manual_seed(seed)
@@ -48,8 +55,11 @@ def fit(
             mix = torch.rand(256, 1)
             inputs = mix * x[0, rows] + (1 - mix) * x[1, rows]
             loss = F.binary_cross_entropy_with_logits(
-                net(inputs), y[rows].nan_to_num(), weight=known[rows].float(),
-                pos_weight=pos_weight, reduction="none",
+                net(inputs),
+                y[rows].nan_to_num(),
+                weight=known[rows].float(),
+                pos_weight=pos_weight,
+                reduction="none",
             )
             loss = (loss.sum(1) * w[rows]).mean()
             optimiser.zero_grad()
@@ -64,7 +74,10 @@ def head(columns: int, tags: int, hidden: int, drop: float) -> nn.Module:
         net = nn.Sequential(nn.Dropout(drop), nn.Linear(columns, tags))
     else:
         net = nn.Sequential(
-            nn.Dropout(drop), nn.Linear(columns, hidden), nn.GELU(), nn.Dropout(0.3),
+            nn.Dropout(drop),
+            nn.Linear(columns, hidden),
+            nn.GELU(),
+            nn.Dropout(0.3),
             nn.Linear(hidden, tags),
         )
     nn.init.constant_(net[-1].bias, -4.0)
@@ -80,8 +93,14 @@ def _held_out(
     for number in range(args.folds):
         rest, away = train & (fold != number), train & (fold == number)
         net = fit(
-            [v[rest] for v in views], labels[rest], weight[rest], epochs=args.epochs,
-            hidden=args.hidden, seed=args.seed, decay=args.decay, drop=args.drop,
+            [v[rest] for v in views],
+            labels[rest],
+            weight[rest],
+            epochs=args.epochs,
+            hidden=args.hidden,
+            seed=args.seed,
+            decay=args.decay,
+            drop=args.drop,
         )
         with torch.no_grad():
             each = [net(torch.tensor(v[away])).numpy() for v in views]
@@ -120,8 +139,14 @@ def main() -> None:
     scaling = Scaling.fit(np.concatenate([v[train] for v in views]))
     views = [scaling.apply(v) for v in views]
     net = fit(
-        [v[train] for v in views], labels[train], weight[train], epochs=args.epochs,
-        hidden=args.hidden, seed=args.seed, decay=args.decay, drop=args.drop,
+        [v[train] for v in views],
+        labels[train],
+        weight[train],
+        epochs=args.epochs,
+        hidden=args.hidden,
+        seed=args.seed,
+        decay=args.decay,
+        drop=args.drop,
     )
     with torch.no_grad():
         scores = np.mean([net(torch.tensor(v)).numpy() for v in views], axis=0)
@@ -129,7 +154,7 @@ def main() -> None:
         np.save(_made(args.out) / "held_out.npy", _held_out(views, labels, weight, train, args))
     seen = np.nansum(labels[train] == 1, axis=0)
     figures: dict = {}
-    parts = {"test": split == "test", "test_natural": (split == "test") & (source != "EliSchwartz/imagenet-sample-images")}
+    parts = {"test": split == "test", "test_no_imagenet": (split == "test") & (source != IMAGENET)}
     if args.leave_out:
         parts = {"left_out": away & (split != "extra")}
     for name, mask in parts.items():
@@ -137,7 +162,9 @@ def main() -> None:
             each = tag_precision(truth[mask], scores[mask])
             learnt = {t: v for t, v in each.items() if seen[t] >= 15}
             figures[name + kind] = [round(float(np.mean(list(learnt.values()))), 4), len(learnt)]
-            figures["ap_" + name + kind] = {tags[t]: round(v, 3) for t, v in sorted(each.items(), key=lambda p: p[1])}
+            figures["ap_" + name + kind] = {
+                tags[t]: round(v, 3) for t, v in sorted(each.items(), key=lambda p: p[1])
+            }
     _made(args.out)
     print({k: v for k, v in figures.items() if not k.startswith("ap_")})
     arrays = {k: v.numpy() for k, v in net.state_dict().items()}

@@ -18,11 +18,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
-
 from inputs import Scaling, read_views
 from measure import recall
 from photos import caption_texts, choose_tags, label_matrix, read_rows
+from torch import nn
 
 BATCH, EXTRA = 512, 3072
 
@@ -62,7 +61,10 @@ def fit(
     torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
     net = nn.Sequential(
-        nn.Dropout(args.drop), nn.Linear(views.shape[2], args.hidden), nn.GELU(), nn.Dropout(args.drop),
+        nn.Dropout(args.drop),
+        nn.Linear(views.shape[2], args.hidden),
+        nn.GELU(),
+        nn.Dropout(args.drop),
         nn.Linear(args.hidden, captions.vectors.shape[1]),
     )
     scale = nn.Parameter(torch.tensor(3.0))

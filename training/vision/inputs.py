@@ -35,8 +35,12 @@ class Scaling:
         """From the training rows. A floor on the spread keeps quiet channels quiet."""
         spread = columns.std(0)
         parts = np.split(spread, [1280, 2280])
-        floors = [np.full(len(p), f, np.float32) for p, f in zip(parts, (0.05, 0.2, 0.05))]
-        return cls(columns.mean(0), np.concatenate([p + f for p, f in zip(parts, floors)]))
+        floors = [
+            np.full(len(p), f, np.float32) for p, f in zip(parts, (0.05, 0.2, 0.05), strict=True)
+        ]
+        return cls(
+            columns.mean(0), np.concatenate([p + f for p, f in zip(parts, floors, strict=True)])
+        )
 
     def apply(self, columns: Floats) -> Floats:
         """Scaled and clipped columns."""
@@ -53,6 +57,6 @@ def read_views(features: Path, light: Path) -> list[Floats]:
     with np.load(features) as arrays:
         pooled, logits = arrays["F"], arrays["L"]
     return [
-        raw_inputs(f.astype(np.float32), l.astype(np.float32), colours)
-        for f, l in zip(pooled, logits, strict=True)
+        raw_inputs(f.astype(np.float32), scores.astype(np.float32), colours)
+        for f, scores in zip(pooled, logits, strict=True)
     ]

@@ -43,7 +43,8 @@ def open_packed(pack: Path, numbers: list[int]) -> list[Image.Image]:
     places: list[tuple[Path, int, int]] = []
     for part in sorted(pack.glob("photos_*.bin")):
         sizes = np.load(part.with_name(part.name.replace("photos", "sizes").replace("bin", "npy")))
-        places += [(part, end - size, size) for end, size in zip(np.cumsum(sizes), sizes)]
+        ends = np.cumsum(sizes)
+        places += [(part, end - size, size) for end, size in zip(ends, sizes, strict=True)]
     photos = []
     for part, start, size in (places[n] for n in numbers):
         with part.open("rb") as file:

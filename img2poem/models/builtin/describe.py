@@ -17,19 +17,19 @@ _HOURS = {"清晨": "清晨", "黄昏": "傍晚", "夜": "夜里"}
 # Where it happens: tag -> (the place one is in, the place as a sight of its own). The narrower
 # the place, the earlier it stands.
 _PLACES = {
-    "沙滩": ("沙滩上", "眼前是一片沙滩"),
+    "沙滩": ("沙滩上", "一片沙滩"),
     "溪": ("小溪边", "一条小溪流过"),
     "瀑布": ("瀑布下", "瀑布倾泻而下"),
-    "湖": ("湖边", "眼前是一片湖水"),
+    "湖": ("湖边", "一片湖水"),
     "江河": ("河边", "河水流过"),
-    "海": ("海边", "眼前是大海"),
-    "水": ("水边", "眼前是一片水面"),
-    "园林": ("园林里", "眼前是一座园林"),
-    "桥": ("桥边", "一座桥横在眼前"),
+    "海": ("海边", "一片大海"),
+    "水": ("水边", "一片水面"),
+    "园林": ("园林里", "一座园林"),
+    "桥": ("桥边", "有一座桥"),
     "街道": ("街上", "一条街道伸向前方"),
-    "森林": ("树林里", "眼前是一片树林"),
+    "森林": ("树林里", "一片树林"),
     "草原": ("草原上", "草原一望无际"),
-    "田野": ("田野里", "眼前是一片田野"),
+    "田野": ("田野里", "一片田野"),
     "沙漠": ("沙漠里", "沙漠一望无际"),
     "悬崖": ("悬崖上", "悬崖耸立"),
     "雪山冰川": ("雪山下", "雪山耸立"),
@@ -39,7 +39,7 @@ _PLACES = {
     "古建筑": ("古建筑前", "古建筑矗立"),
     "村舍茅屋": ("农舍旁", "这里有农舍"),
     "城市高楼": ("城市里", "城市里高楼林立"),
-    "草": ("草地上", "眼前是一片青草"),
+    "草": ("草地上", "一片青草"),
 }
 _WATERS = ("湖", "江河", "海")
 _ON_WATER = {"湖": "湖面上", "江河": "河面上", "海": "海面上", "水": "水面上"}
@@ -198,7 +198,7 @@ def _scene(tags: Mapping[str, float], place: str | None) -> list[str]:
         elif not named:
             named = "雨伞"
     if named:
-        clauses.insert(0, f"{where or '眼前'}有{named}")
+        clauses.insert(0, f"{where or '这里'}有{named}")
     if "鱼" in tags:
         clauses.append("水里有鱼")
     clauses += _plants(tags, "" if clauses else where)
@@ -217,7 +217,7 @@ def _plants(tags: Mapping[str, float], where: str) -> list[str]:
         bloom = _joined([_FLOWERS[t] for t in flowers])
         clauses.append(f"{where}{'开着' if where else ''}{bloom}{'' if where else '开了'}")
     if insects:
-        clauses.append(f"花间有{insects}" if flowers else f"{where or '眼前'}有{insects}")
+        clauses.append(f"花间有{insects}" if flowers else f"{where or '这里'}有{insects}")
     if "红叶秋叶" in tags:
         clauses.append("秋叶正红" if "树" not in tags else "树上的秋叶红了")
     elif "树" in tags and not flowers:

@@ -90,9 +90,7 @@ class BuiltinCaptioner:
             )
         ]
 
-    def _description(
-        self, photo: Photo, tags: dict[str, float], vector: FloatArray
-    ) -> Description:
+    def _description(self, photo: Photo, tags: dict[str, float], vector: FloatArray) -> Description:
         tags = hinted(tags, photo)
         sure = {t: p for t, p in tags.items() if p >= self._threshold.get(t, 0.5)}
         seen = widened({t: p for t, p in tags.items() if p >= LEAST})
@@ -232,8 +230,7 @@ def _gelu(x: FloatArray) -> FloatArray:
     z = np.abs(x) * np.float32(0.70710678)
     t = 1.0 / (1.0 + 0.3275911 * z)
     poly = t * (
-        0.254829592
-        + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429)))
+        0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429)))
     )
     erf = np.sign(x) * (1.0 - poly * np.exp(-z * z))
     out: FloatArray = 0.5 * x * (1.0 + erf)
