@@ -220,3 +220,18 @@ def test_a_damaged_photo_never_does_worse_than_a_user_error(
         assert open_photo(path, max_pixels=10**6).image.mode == "RGB"
     except UserError as error:
         assert error.problem and error.hint
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, TypeError, struct.error])
+def test_whatever_a_decoder_raises_the_photo_is_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (8, 8)).save(path)
+
+    def fail(*_: object) -> None:
+        raise kind("color planes failed")
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", fail)
+    with pytest.raises(UserError, match=r"damaged .*color planes failed"):
+        open_photo(path)

@@ -56,6 +56,8 @@ def open_photo(
             image.draft("RGB", (round(image.width / shrink), round(image.height / shrink)))
             image.load()
             upright = ImageOps.exif_transpose(_to_rgb(image))
+    except UserError:
+        raise
     except UnidentifiedImageError as error:
         raise UserError(
             f"{path} is not a photo that can be read.",
@@ -63,7 +65,7 @@ def open_photo(
         ) from error
     except PermissionError as error:
         raise UserError(f"{path} may not be read.", "Check its permissions.") from error
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, MemoryError) as error:
+    except Exception as error:  # on damaged bytes each decoder raises what it likes
         raise UserError(
             f"{path} is damaged and cannot be decoded ({_short(error)}).",
             "Open and save it again, or use another copy.",
