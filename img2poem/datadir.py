@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from img2poem.corpus import FILES
+from img2poem.files import expand_home, storage_error
 
 MARKER = ".img2poem"
 
@@ -28,15 +29,22 @@ class DataDir:
         return self.root / "indexes" / f"{corpus}-{slug}"
 
     def mark(self) -> None:
-        """Make the folder and mark it as this tool's, so that later runs find it as ./data."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        (self.root / MARKER).touch()
+        """Make the folder and mark it as this tool's, so that later runs find it as ./data.
+
+        Raises:
+            UserError: it cannot be written to.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            (self.root / MARKER).touch()
+        except OSError as error:
+            raise storage_error(error, self.root) from error
 
 
 def resolve_datadir(setting: str = "") -> DataDir:
     """The folder in force: the setting, else ./data if this tool made it, else the user's."""
     if setting:
-        return DataDir(Path(setting).expanduser())
+        return DataDir(expand_home(setting))
     here = Path("data")
     if (here / MARKER).is_file():
         return DataDir(here)

@@ -46,7 +46,7 @@ def storage_error(error: OSError, folder: Path) -> UserError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return UserError(f"The disk that holds {folder} is full.", "Make room and run it again.")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return UserError(f"{folder} cannot be written to.", "Choose another folder.")
+        return UserError(f"{folder} cannot be written to.", "Make it writable, or choose another.")
     return UserError(f"{error.filename or folder}: {error.strerror or error}.")
 
 
@@ -66,6 +66,14 @@ def exclusive(path: Path) -> Iterator[None]:
     with path.open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def expand_home(name: str) -> Path:
+    """A path with ~ and ~user replaced; as it stands where there is no such user."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
 
 
 def sync(path: Path) -> None:

@@ -37,3 +37,7 @@ def test_two_photos_are_refused() -> None:
     with pytest.raises(UserError, match="One photo at a time") as caught:
         photo_and_words(["a.jpg", "b.png"])
     assert caught.value.exit_code == 2
+
+
+def test_a_tilde_before_no_user_is_words() -> None:
+    assert photo_and_words(["~nosuchuser", "雪"]) == (None, "~nosuchuser 雪")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from img2poem.datadir import DataDir
 from img2poem.errors import UserError
 from img2poem.files import storage_error, write_together
 
@@ -54,3 +55,9 @@ def test_errors_of_the_file_system_are_put_in_words(number: int, words: str) -> 
     error = storage_error(OSError(number, os.strerror(number)), Path("data"))
     assert words in error.problem
     assert "data" in error.problem
+
+
+def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file"):
+        DataDir(tmp_path / "file" / "data").mark()

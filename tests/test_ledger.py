@@ -139,3 +139,23 @@ def no_file_larger_than(size: int) -> Iterator[None]:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_file_name_of_any_bytes_has_its_row_and_is_known_again(tmp_path: Path) -> None:
+    target = tmp_path / "poems.csv"
+    name = "x\udcff\n.jpg"  # as Python shows a byte that is not UTF-8
+    with Ledger.open(target) as ledger:
+        ledger.write([row(name, error=f"{name} is not a photo")])
+    with Ledger.open(target) as ledger:
+        assert ledger.has(name)
+        ledger.settle([name])
+    assert [found["file"] for found in read(target)] == ["x\\udcff\n.jpg"]
+
+
+def test_errors_of_earlier_runs_are_counted_too(tmp_path: Path) -> None:
+    target = tmp_path / "poems.csv"
+    with Ledger.open(target) as ledger:
+        ledger.write([row("a.jpg", error="damaged"), row("b.jpg", verse="月")])
+    with Ledger.open(target) as ledger:
+        ledger.write([row("c.jpg", error="damaged")])
+        assert ledger.failed == 2

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from img2poem.errors import UserError
+from img2poem.files import expand_home
 from img2poem.models.base import Description, Photo
 from img2poem.pipeline.photo import looks_like_photo
 
@@ -24,7 +25,9 @@ class Ask:
         """The text as models and the lexicon take it: one line, Simplified characters."""
         from img2poem.corpus.script import to_simplified
 
-        return to_simplified([" ".join(self.text.split())])[0]
+        # Bytes of a command line that are no characters would stop every tokenizer.
+        text = self.text.encode(errors="replace").decode()
+        return to_simplified([" ".join(text.split())])[0]
 
     @property
     def query(self) -> str:
@@ -53,7 +56,7 @@ def photo_and_words(inputs: Sequence[str]) -> tuple[Path | None, str]:
         UserError: there are two photos; a question takes one.
     """
     first, *rest = inputs
-    photo = Path(first).expanduser()
+    photo = expand_home(first)
     if not first.strip() or not _is_path(photo):
         return None, " ".join(inputs)
     second = next((word for word in rest if looks_like_photo(Path(word))), None)

@@ -23,7 +23,14 @@ UNIQUE_DEPTH = 30  # how many verses a photo may choose from with ``unique``
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a batch did: photos in the folder, rows done earlier, rows written, of these failed."""
+    """What a batch did.
+
+    Attributes:
+        photos: photos in the folder.
+        resumed: photos that had their row from an earlier run.
+        written: rows written by this run.
+        failed: rows of the CSV with an error, by this run or an earlier one.
+    """
 
     photos: int
     resumed: int
@@ -65,7 +72,7 @@ def run_batch(
     """Give every photo under a folder its verse, a CSV row each, in path order.
 
     Each row is on disk before the next batch begins; a run that was killed goes on where it
-    stopped. Memory holds two batches of scaled-down photos, whatever the folder's size.
+    stopped. Memory holds three batches of scaled-down photos, whatever the folder's size.
 
     Args:
         pipeline: describes and finds.
@@ -86,24 +93,22 @@ def run_batch(
         used = ledger.verses() if unique else set()
         names = {path: path.relative_to(folder).as_posix() for path in photos}
         waiting = [path for path in photos if not ledger.has(names[path])]
-        resumed, failed = len(photos) - len(waiting), 0
-        done = resumed
+        done = resumed = len(photos) - len(waiting)
         for chunk in _read_ahead(waiting, pipeline.open_photo):
             rows = _rows(pipeline, names, chunk, text, used if unique else None)
-            failed += sum(1 for row in rows if row["error"])
             ledger.write(rows)
             done += len(rows)
             if progress:
                 progress(done, len(photos))
         ledger.settle([names[path] for path in photos])
-    return Outcome(len(photos), resumed, len(waiting), failed)
+    return Outcome(len(photos), resumed, len(waiting), ledger.failed)
 
 
 Opened = tuple[Path, Photo | UserError]
 
 
 def _read_ahead(paths: Sequence[Path], opener: Callable[[Path], Photo]) -> Iterator[list[Opened]]:
-    """Decode on threads while the model works; at most two batches are held."""
+    """Decode on threads while the model works: one batch with it, at most two ahead."""
 
     def attempt(path: Path) -> Opened:
         try:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from img2poem.errors import UserError
+from img2poem.files import sync
 from img2poem.pipeline.results import CSV_HEADER
 
 BOM = "\ufeff"
@@ -29,6 +30,7 @@ class Ledger:
         self.path = path
         self._done = {row["file"] for row in rows}
         self._rows_before = rows
+        self._failed = sum(1 for row in rows if row["error"])
         self._stream = stream
 
     @classmethod
@@ -60,6 +62,11 @@ class Ledger:
         """Whether a photo has its row."""
         return _safe(file) in self._done
 
+    @property
+    def failed(self) -> int:
+        """How many photos have a row with an error."""
+        return self._failed
+
     def verses(self) -> set[str]:
         """The verses already given."""
         return {row["verse"] for row in self._rows_before if row["verse"]}
@@ -71,9 +78,14 @@ class Ledger:
         except OSError as error:
             raise _cannot_write(self.path, error) from error
         self._done.update(_safe(row["file"]) for row in rows)
+        self._failed += sum(1 for row in rows if row["error"])
 
     def settle(self, order: Sequence[str]) -> None:
-        """Put the rows into path order if photos were added to the folder between two runs."""
+        """Put the rows into path order if photos were added to the folder between two runs.
+
+        This ends the writing. Raises UserError.
+        """
+        self._stream.close()  # Windows replaces no file that is open
         rows, _ = _whole_rows(self.path)
         place = {_safe(name): number for number, name in enumerate(order)}
         ranks = [place.get(row["file"], len(place)) for row in rows]
@@ -88,6 +100,7 @@ class Ledger:
         beside = self.path.with_name(self.path.name + ".partial")
         try:
             beside.write_bytes(mark + _line(CSV_HEADER) + b"".join(lines))
+            sync(beside)
             beside.replace(self.path)
         except OSError as error:
             beside.unlink(missing_ok=True)
@@ -163,7 +176,8 @@ def _line(cells: Sequence[str]) -> bytes:
 
 
 def _safe(cell: str) -> str:
-    """A cell that no spreadsheet runs as a formula."""
+    """A cell that is UTF-8, whatever bytes a file name has, and that no spreadsheet runs."""
+    cell = cell.encode(errors="backslashreplace").decode()
     return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
 
 

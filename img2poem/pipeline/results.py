@@ -68,7 +68,7 @@ class Result:
         """The JSON document of ``query --json``; its keys are a contract."""
         seen = self.description
         return {
-            "input": {"photo": self.photo, "text": self.text},
+            "input": {"photo": _utf8(self.photo or "") or None, "text": _utf8(self.text)},
             "description": {
                 "text": seen.text if seen else "",
                 "imagery": [
@@ -82,6 +82,11 @@ class Result:
             "models": self.models,
             "timings": {stage: round(seconds, 4) for stage, seconds in self.timings.items()},
         }
+
+
+def _utf8(text: str) -> str:
+    """Text that JSON can carry, whatever bytes a file name has."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _match_dict(rank: int, match: Match) -> dict[str, Any]:
