@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import os
 import tomllib
 from collections.abc import Mapping
@@ -112,6 +113,15 @@ def resolve(
     Raises:
         UserError: an unknown name, a value that does not fit, or a file that is not TOML.
     """
+    names = [field.name for field in dataclasses.fields(Settings)]
+    unknown = next((name for name in flags or () if name not in names), None)
+    if unknown:
+        near = difflib.get_close_matches(unknown, names, n=1)
+        raise UserError(
+            f"There is no setting {unknown!r}.",
+            f"Nearest: {near[0]}." if near else f"Settings: {', '.join(names)}.",
+            exit_code=2,
+        )
     env = os.environ if env is None else env
     files = [Path(FILE_NAME), user_config_file()] if files is None else files
     layers: list[tuple[str, dict[str, Any]]] = [
@@ -121,7 +131,9 @@ def resolve(
     layers += [(str(path), _from_file(path)) for path in files if path.is_file()]
     profile = next((layer["profile"] for _, layer in layers if "profile" in layer), "builtin")
     if profile not in PROFILES:
-        raise UserError(f"There is no profile {profile!r}.", f"Profiles: {', '.join(PROFILES)}.")
+        raise UserError(
+            f"There is no profile {profile!r}.", f"Profiles: {', '.join(PROFILES)}.", exit_code=2
+        )
     layers.append((f"profile {profile}", PROFILES[profile]))
 
     values: dict[str, Any] = {}
@@ -150,7 +162,9 @@ def _from_env(env: Mapping[str, str]) -> dict[str, Any]:
 def _from_file(path: Path) -> dict[str, Any]:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"{path} is not TOML: {error}.", "Mend it or remove it.") from error
     names = {f.name for f in dataclasses.fields(Settings)}
     for name in table:
@@ -178,7 +192,9 @@ def _corpora(value: Any) -> tuple[Corpus, ...]:
     parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else list(value)
     for part in parts:
         if part not in CORPORA:
-            raise ValueError(f"there is no corpus {part!r}, only {', '.join(CORPORA)}")
+            near = difflib.get_close_matches(str(part), CORPORA, n=1)
+            nearest = f"; nearest: {near[0]}" if near else ""
+            raise ValueError(f"there is no corpus {part!r}, only {', '.join(CORPORA)}{nearest}")
     if not parts:
         raise ValueError("at least one corpus is needed")
     return tuple(dict.fromkeys(cast(list[Corpus], parts)))

@@ -81,3 +81,14 @@ def test_an_unknown_setting_in_a_file_is_named(tmp_path: Path) -> None:
 
 def test_every_setting_says_what_it_is_for() -> None:
     assert set(HELP) == set(resolve(env={}, files=[]).origin)
+
+
+def test_a_setting_that_does_not_exist_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UserError, match=r"no setting 'copus'.*Nearest: corpus"):
+        resolve({"copus": "c"}, env={}, files=[])
+
+
+def test_an_unknown_corpus_gets_the_nearest_suggested() -> None:
+    with pytest.raises(UserError, match="nearest: select_c") as caught:
+        resolve({"corpus": "selectc"}, env={}, files=[])
+    assert caught.value.exit_code == 2
