@@ -41,6 +41,9 @@ Metadata = Annotated[
 
 def main() -> None:
     """Run the command line; every error a user can meet ends here, without a traceback."""
+    from img2poem.console import print_anything
+
+    print_anything()
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
     try:
@@ -124,7 +127,9 @@ def query(
     if json:
         console.print_json(result.as_dict())
     else:
-        console.print_result(result, explain=explain, traditional=traditional)
+        console.print_result(result, traditional=traditional)
+    if explain:
+        console.print_explanation(result)
 
 
 @app.command()

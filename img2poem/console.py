@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
@@ -33,8 +36,24 @@ if TYPE_CHECKING:
 MATCHED = "bold yellow"
 _MARKS = "，。！？；：、"
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+# Verses, paths and settings are printed as they are: [/] in one is no markup, :star: no emoji.
+out = Console(highlight=False, markup=False, emoji=False)
+err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+def print_anything() -> None:
+    """Let the standard streams carry Chinese whatever the locale, and file names of any bytes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=_able(stream.encoding), errors="backslashreplace")
+
+
+def _able(encoding: str) -> str:
+    try:
+        "诗".encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return "utf-8"
+    return encoding
 
 
 def print_error(error: UserError) -> None:
@@ -58,12 +77,12 @@ def print_json(document: Any) -> None:
     sys.stdout.flush()
 
 
-def print_result(result: Result, *, explain: bool = False, traditional: bool = False) -> None:
+def print_result(result: Result, *, traditional: bool = False) -> None:
     """The verses of a query: rich on a terminal, plain lines elsewhere."""
     if result.description and result.description.text:
         print_notice(f"the photo: {result.description.text}")
     if not result.matches:
-        print_notice("no verse was found; say in a few words what the photo is about")
+        print_notice("no verse was found; ask in other words, or with fewer filters")
         return
     if not result.close:
         print_notice(
@@ -74,8 +93,6 @@ def print_result(result: Result, *, explain: bool = False, traditional: bool = F
         _print_rich(result, traditional)
     else:
         _print_plain(result, traditional)
-    if explain:
-        _print_explanation(result)
 
 
 def _print_rich(result: Result, traditional: bool) -> None:
@@ -124,14 +141,10 @@ def _clauses(verse: Text) -> list[Text]:
 
 def _print_plain(result: Result, traditional: bool) -> None:
     for rank, match in enumerate(result.matches, 1):
-        out.print(f"{rank}. {_text(match, traditional)}", soft_wrap=True, markup=False)
-        out.print(
-            f"   {_signature(match)}  {_source(match)} {match.score:.2f}",
-            soft_wrap=True,
-            markup=False,
-        )
+        out.print(f"{rank}. {_text(match, traditional)}", soft_wrap=True)
+        out.print(f"   {_signature(match)}  {_source(match)} {match.score:.2f}", soft_wrap=True)
         if match.verse.translation:
-            out.print(f"   {match.verse.translation}", soft_wrap=True, markup=False)
+            out.print(f"   {match.verse.translation}", soft_wrap=True)
 
 
 def _text(match: Match, traditional: bool) -> str:
@@ -159,14 +172,17 @@ def _source(match: Match) -> str:
     return "生成" if match.source == "generated" else "检索"
 
 
-def _print_explanation(result: Result) -> None:
+def print_explanation(result: Result) -> None:
+    """What was seen, where each verse came from and how long it took, on standard error."""
     if result.description:
         seen = "  ".join(f"{i.tag} {i.score:.2f}" for i in result.description.imagery)
         err.print(Text(f"seen: {seen or 'nothing sure'}"), soft_wrap=True)
     table = Table(title="where each verse came from", box=None, padding=(0, 1))
     names = list(dict.fromkeys(n for m in result.matches for n in m.channels))
-    for heading in ("", "corpus", *names, "score"):
-        table.add_column(heading, justify="left" if heading in ("", "corpus") else "right")
+    table.add_column(overflow="fold", min_width=14)  # seven characters, two cells each
+    table.add_column("corpus")
+    for name in (*names, "score"):
+        table.add_column(name.replace(":", "\n"), justify="right", overflow="fold")
     for match in result.matches:
         values = [f"{match.channels[n]:.2f}" if n in match.channels else "" for n in names]
         table.add_row(match.verse.text, match.corpus, *values, f"{match.score:.2f}")
@@ -197,7 +213,8 @@ def print_models(rows: Sequence[Row]) -> None:
         size = f"{row.size / 1e9:.2f} GB" if row.size else ""
         table.add_row(row.seat, row.name, size, row.licence, row.state)
     # Not wrapped to the width of a terminal where there is none: scripts cut lines by words.
-    (out if out.is_terminal else Console(width=200, highlight=False)).print(table)
+    wide = Console(width=200, highlight=False, markup=False, emoji=False)
+    (out if out.is_terminal else wide).print(table)
 
 
 def print_counts(title: str, rows: list[tuple[str, str]]) -> None:
@@ -237,15 +254,29 @@ class ProgressReporter:
         print_notice(message)
 
 
+class _Rate(ProgressColumn):
+    """Things done in a second, once it is known."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.1f}/s" if speed else "", style="progress.data.speed")
+
+
 @contextmanager
 def reporting() -> Iterator[ProgressReporter]:
     """Bars with rate and ETA while a block runs; they vanish when it ends."""
-    columns = (
+    columns = progress_columns()
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        yield ProgressReporter(progress)
+
+
+def progress_columns() -> tuple[ProgressColumn, ...]:
+    """What a bar shows: the job, how far it is, how fast, since when and until when."""
+    return (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        _Rate(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        yield ProgressReporter(progress)

@@ -90,8 +90,20 @@ def test_explain_shows_channels_and_times_and_leaves_the_result_alone(small: Pat
     plain = run("query", SNOW, "--data", small)
     explained = run("query", SNOW, "--data", small, "--explain")
     assert explained.out == plain.out
-    assert "cosine:words" in explained.err
+    assert "cosine" in explained.err and "words" in explained.err
     assert " ms" in explained.err
+
+
+def test_explain_and_json_go_together(small: Path) -> None:
+    explained = run("query", SNOW, "--data", small, "--explain", "--json")
+    assert json.loads(explained.out)["matches"]
+    assert "where each verse came from" in explained.err
+
+
+def test_bytes_that_are_no_characters_are_no_matter(small: Path) -> None:
+    document = json.loads(run("query", "雪夜\udcff", "--data", small, "--json").out)
+    assert document["matches"]
+    assert document["input"]["text"] == "雪夜\\udcff"
 
 
 def test_traditional_words_ask_the_same(small: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import sys
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
+from rich.progress import Progress
 
 from img2poem import console
 from img2poem.corpus.verse import Verse
@@ -82,3 +84,42 @@ def test_nothing_found_prints_no_result(
 ) -> None:
     assert shown(monkeypatch, 80, terminal=False, result=Result(())) == ""
     assert "no verse was found" in capsys.readouterr().err
+
+
+def test_brackets_and_colons_of_a_verse_are_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stdout", stream)
+    console.print_counts("corpora in /a/[/red]", [("folder", "[bold]:star:")])
+    assert "corpora in /a/[/red]" in stream.getvalue()
+    assert "[bold]:star:" in stream.getvalue()
+
+
+def test_a_locale_without_chinese_still_gets_the_verse(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding="latin-1", newline="\n"))
+    console.print_anything()
+    console.print_result(RESULT)
+    sys.stdout.flush()
+    assert "孤舟蓑笠翁" in raw.getvalue().decode()
+
+
+def test_a_locale_that_has_chinese_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding="gb18030", newline="\n"))
+    console.print_anything()
+    console.print_result(RESULT)
+    sys.stdout.flush()
+    assert "孤舟蓑笠翁" in raw.getvalue().decode("gb18030")
+
+
+def test_a_job_shows_how_fast_it_goes() -> None:
+    moment = 0.0
+    columns = console.progress_columns()
+    with Progress(*columns, get_time=lambda: moment, disable=True) as progress:
+        task = progress.add_task("photos", total=100)
+        for done in (10, 20, 30):
+            moment += 2.0
+            progress.update(task, completed=done)
+        stream = io.StringIO()
+        Console(width=120, file=stream).print(progress.get_renderable())
+    assert "5.0/s" in stream.getvalue()
