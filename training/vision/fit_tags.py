@@ -69,19 +69,47 @@ def fit(
     return net.eval()
 
 
-def head(columns: int, tags: int, hidden: int, drop: float) -> nn.Module:
-    if not hidden:
-        net = nn.Sequential(nn.Dropout(drop), nn.Linear(columns, tags))
-    else:
-        net = nn.Sequential(
-            nn.Dropout(drop),
-            nn.Linear(columns, hidden),
-            nn.GELU(),
-            nn.Dropout(0.3),
-            nn.Linear(hidden, tags),
-        )
+def head(columns: int, tags: int, hidden: int, drop: float) -> nn.Sequential:
+    """One hidden layer: a linear head reached 0.015 less."""
+    net = nn.Sequential(
+        nn.Dropout(drop),
+        nn.Linear(columns, hidden),
+        nn.GELU(),
+        nn.Dropout(0.3),
+        nn.Linear(hidden, tags),
+    )
     nn.init.constant_(net[-1].bias, -4.0)
     return net
+
+
+def fit_several(
+    views: list[Floats], labels: Floats, weight: Floats, args: argparse.Namespace
+) -> nn.Module:
+    """The mean of heads from several seeds, as one head as wide as all of them."""
+    nets = [
+        fit(
+            views,
+            labels,
+            weight,
+            epochs=args.epochs,
+            hidden=args.hidden,
+            seed=args.seed + number,
+            decay=args.decay,
+            drop=args.drop,
+        )
+        for number in range(args.seeds)
+    ]
+    wide = head(views[0].shape[1], labels.shape[1], args.hidden * args.seeds, args.drop)
+    parts = [net.state_dict() for net in nets]
+    wide.load_state_dict(
+        {
+            "1.weight": torch.cat([p["1.weight"] for p in parts]),
+            "1.bias": torch.cat([p["1.bias"] for p in parts]),
+            "4.weight": torch.cat([p["4.weight"] for p in parts], 1) / len(parts),
+            "4.bias": torch.stack([p["4.bias"] for p in parts]).mean(0),
+        }
+    )
+    return wide.eval()
 
 
 def _held_out(
@@ -92,16 +120,7 @@ def _held_out(
     scores = np.full(labels.shape, np.nan, np.float32)
     for number in range(args.folds):
         rest, away = train & (fold != number), train & (fold == number)
-        net = fit(
-            [v[rest] for v in views],
-            labels[rest],
-            weight[rest],
-            epochs=args.epochs,
-            hidden=args.hidden,
-            seed=args.seed,
-            decay=args.decay,
-            drop=args.drop,
-        )
+        net = fit_several([v[rest] for v in views], labels[rest], weight[rest], args)
         with torch.no_grad():
             each = [net(torch.tensor(v[away])).numpy() for v in views]
         scores[away] = np.mean(each, axis=0)
@@ -125,6 +144,7 @@ def main() -> None:
     parser.add_argument("--min-photos", type=int, default=4)
     parser.add_argument("--folds", type=int, default=0, help="for scores to calibrate on")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(1)
     rows = read_rows(args.pack)
@@ -138,16 +158,7 @@ def main() -> None:
     views = read_views(args.features, args.light)
     scaling = Scaling.fit(np.concatenate([v[train] for v in views]))
     views = [scaling.apply(v) for v in views]
-    net = fit(
-        [v[train] for v in views],
-        labels[train],
-        weight[train],
-        epochs=args.epochs,
-        hidden=args.hidden,
-        seed=args.seed,
-        decay=args.decay,
-        drop=args.drop,
-    )
+    net = fit_several([v[train] for v in views], labels[train], weight[train], args)
     with torch.no_grad():
         scores = np.mean([net(torch.tensor(v)).numpy() for v in views], axis=0)
     if args.folds:
