@@ -144,7 +144,7 @@ def main() -> None:
     parser.add_argument("--min-photos", type=int, default=4)
     parser.add_argument("--folds", type=int, default=0, help="for scores to calibrate on")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=3)
     args = parser.parse_args()
     torch.set_num_threads(1)
     rows = read_rows(args.pack)
