@@ -6,7 +6,7 @@ import re
 
 # Death, war, hunger: in a verse or its rendering. Names that only look so are passed over.
 _DARK = re.compile(
-    "死|尸|白骨|骸|枯骨|坟|墓|冢|鬼|葬|阵亡|伤亡|丧|饥|饿|弃|血|杀|屠|刃|战|刀|祭|悼|魂|妖|瘴|乞丐|亡国"
+    "死|尸|白骨|骸|枯骨|坟|墓|冢|鬼|葬|阵亡|伤亡|丧|饥|饿|弃|血|杀|屠|刃|战|刀|祭|悼|魂|妖|瘴|乞丐|贫|孤儿|亡国"
 )
 _NOT_DARK = re.compile("生死相许|饥鹰|魂牵|战袍")
 _SAD = re.compile("泪|哭|泣|悲|哀|断肠|愁|恨|凄|怨|伤心|病")
