@@ -46,10 +46,16 @@ def test_naming_what_was_not_seen_costs() -> None:
     assert best.verse == boat_only
 
 
-def test_words_alone_keep_the_rerankers_own_score() -> None:
-    match = rank(candidates(MOON), "月亮", Even(), k=1)[0]
-    assert match.score == pytest.approx(0.5)
-    assert "月" in match.matched_imagery
+def test_words_without_imagery_keep_the_rerankers_own_score() -> None:
+    assert rank(candidates(MOON), "用 Python 解析 JSON", Even(), k=1)[0].score == 0.5
+
+
+def test_of_equal_verses_the_one_that_names_what_the_words_name_comes_first() -> None:
+    best, other = rank(candidates(MOON, BOAT), "雪里的小船", Even(), k=2)
+    assert best.verse == BOAT
+    assert best.score > 0.5
+    assert other.score == pytest.approx(0.5, abs=0.2)
+    assert {"雪", "舟船"} <= set(best.matched_imagery)
 
 
 def test_nothing_found_gives_nothing() -> None:
