@@ -3,8 +3,8 @@
     python benchmarks/text_quality.py --ccpm dev.jsonl --pairs pairs_dev.jsonl --mined mined.jsonl
 
 CCPM's rows (translation, four choices, answer) give four-way accuracy and recall in the pool
-of all choices. Pairs (verse, translation) are searched both ways a corpus can hold them: as
-verses, and as modern renderings asked for by another text's words, so here by the verse.
+of all choices. Pairs (verse, translation) are searched both ways: the translations in a corpus
+of verses, and the verses in a corpus of translations, as ``ct`` is.
 ``--mined`` (from training/text/mine.py) is the test the original project reported on: each
 query against all queries' verses and nine mined negatives each. The reranker reads the best
 ``--depth`` of each pool. Speed is measured on the same texts.
@@ -23,10 +23,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+import img2poem
 from img2poem.corpus.verse import Verse
 from img2poem.models.registry import load
 
 Floats = npt.NDArray[np.float32]
+WEIGHTS = "weights/text/*.*"
 Ints = npt.NDArray[np.int64]
 
 
@@ -109,12 +111,8 @@ def median_ms(job: Any, times: int) -> float:
     return statistics.median(taken)
 
 
-def speed(name: str, rerank_name: str, verses: Sequence[str], queries: Sequence[str]) -> None:
-    """Loading, verses a second, one query, and fifty candidates."""
-    began = time.perf_counter()
-    embedder = load("embedder", name)
-    reranker = load("reranker", rerank_name) if rerank_name else None
-    print(f"loading {1000 * (time.perf_counter() - began):.0f} ms")
+def speed(embedder: Any, reranker: Any, verses: Sequence[str], queries: Sequence[str]) -> None:
+    """Verses a second, one query, and fifty candidates."""
     seconds = median_ms(lambda: embedder.encode(verses, kind="passage"), 3) / 1000
     print(f"verses a second {len(verses) / seconds:,.0f}")
     waiting = iter(queries * 4)
@@ -136,8 +134,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000, help="read so many rows of each")
     parser.add_argument("--depth", type=int, default=20, help="so many reach the reranker")
     arguments = parser.parse_args()
+    began = time.perf_counter()
     embedder = load("embedder", arguments.embedder)
     reranker = load("reranker", arguments.reranker) if arguments.reranker else None
+    print(f"loading {1000 * (time.perf_counter() - began):.0f} ms, imports included")
+    if arguments.embedder == arguments.reranker == "builtin":
+        size = sum(f.stat().st_size for f in Path(img2poem.__file__).parent.glob(WEIGHTS))
+        print(f"on disk {size / 1e6:.1f} MB")
     verses: list[str] = []
     queries: list[str] = []
     if arguments.ccpm:
@@ -163,7 +166,7 @@ def main() -> None:
         title = "Nine mined negatives each"
         search(title, asked, pool, right, (embedder, reranker), arguments.depth)
     if verses:
-        speed(arguments.embedder, arguments.reranker, verses[:2048], queries[:64])
+        speed(embedder, reranker, verses[:2048], queries[:64])
 
 
 if __name__ == "__main__":
