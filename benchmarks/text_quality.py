@@ -17,6 +17,7 @@ import json
 import statistics
 import time
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,7 @@ def speed(embedder: Any, reranker: Any, verses: Sequence[str], queries: Sequence
     """Verses a second, one query, and fifty candidates."""
     seconds = median_ms(lambda: embedder.encode(verses, kind="passage"), 3) / 1000
     print(f"verses a second {len(verses) / seconds:,.0f}")
-    waiting = iter(queries * 4)
+    waiting = cycle(queries)
     one = median_ms(lambda: embedder.encode([next(waiting)], kind="query"), 50)
     print(f"one query {one:.1f} ms")
     if reranker is not None:
