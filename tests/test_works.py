@@ -18,7 +18,9 @@ from img2poem.errors import UserError
 strings = st.text(st.sampled_from('月明"\\{}[],: \n\u200bé𠀀'), max_size=8)
 objects = st.lists(
     st.dictionaries(
-        strings, strings | st.integers() | st.none() | st.lists(strings, max_size=2), max_size=4
+        strings,
+        strings | st.integers(-(2**63), 2**63 - 1) | st.none() | st.lists(strings, max_size=2),
+        max_size=4,
     ),
     min_size=1,
     max_size=6,
