@@ -59,6 +59,11 @@ def test_filters_hold_for_every_verse_and_k_still_come(small: Path) -> None:
         assert [m[key] for m in document["matches"]] == [value] * 5
 
 
+def test_many_verses_come_when_many_are_asked_for(small: Path) -> None:
+    document = json.loads(run("query", "山", "-k", 90, "--data", small, "--json").out)
+    assert len(document["matches"]) == 90
+
+
 def test_an_unknown_poet_gets_the_nearest_suggested(small: Path) -> None:
     result = run("query", "山", "--author", "李白白", "--data", small)
     assert result.code == 1

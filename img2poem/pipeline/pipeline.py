@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from img2poem.index.store import VerseIndex
     from img2poem.models.base import FloatArray
 
-DEPTH = 60  # verses each channel brings from each corpus
+DEPTH = 60  # verses each channel brings from each corpus, at least
 
 
 class Pipeline:
@@ -196,9 +196,10 @@ class Pipeline:
             verses = [draft.verse.text if draft else "" for draft in drafts]
             channels = encode_asks(asks, verses, self.embedder, self.settings.hyde)
         results = []
+        depth = max(DEPTH, 2 * (k or self.settings.k))
         for ask, draft, vectors in zip(asks, drafts, channels, strict=True):
             with timings.stage("search"):
-                candidates = retrieve(indexes, vectors, depth=DEPTH, where=where)
+                candidates = retrieve(indexes, vectors, depth=depth, where=where)
             with timings.stage("rerank"):
                 matches = self._rank(ask, candidates, k or self.settings.k)
             if not where and self._wants_verse(ask, matches):

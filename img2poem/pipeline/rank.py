@@ -62,7 +62,7 @@ def rank(
     Args:
         candidates: from ``retrieve``.
         query: the words, or the description, or both.
-        reranker: scores the ``limit`` best candidates; None where a photo was compared with
+        reranker: scores the ``limit`` (or 2k) best candidates; None where a photo was compared with
             the verses themselves, and its cosine is the score.
         k: how many matches to return.
         seen: imagery tag to probability, for a photo; None for words alone, where the
@@ -74,7 +74,8 @@ def rank(
     """
     if not candidates:
         return []
-    chosen = sorted(candidates, key=_first_score, reverse=True)[:limit]
+    # Some of the candidates are variants of one line, so k verses take more than k of them.
+    chosen = sorted(candidates, key=_first_score, reverse=True)[: max(limit, 2 * k)]
     scores = _scores(chosen, query, reranker)
     asked = dict.fromkeys([*lexicon().find_modern(query), *lexicon().find_verse(query)], 1.0)
     matches = []
