@@ -25,9 +25,8 @@ class Weights:
 
     A photo's description is a guess, so the reranker's view of it is weighed against what
     was seen (imagery the verse names, imagery it names that was not seen) and against the
-    photo's own vector. Chosen by benchmarks/fusion.py on photos kept out of
-    the evaluation; the sum goes through a logistic function, whose result is about the
-    chance that the first verse names something the photo shows.
+    photo's own vector; the sum goes through a logistic function. The weights were set by
+    hand; benchmarks/fusion.py is there to choose them on labelled photos.
 
     ``dark`` was chosen by reading: a verse of death or hunger under a child's photo is
     worse than one that names less. ``close`` is the score from which a verse counts as close.
@@ -62,8 +61,8 @@ def rank(
     Args:
         candidates: from ``retrieve``.
         query: the words, or the description, or both.
-        reranker: scores the ``limit`` (or 2k) best candidates; None where a photo was compared with
-            the verses themselves, and its cosine is the score.
+        reranker: scores the ``limit`` (or 2k) best candidates; None where a photo was
+            compared with the verses themselves, and its cosine is the score.
         k: how many matches to return.
         seen: imagery tag to probability, for a photo; None for words alone, where the
             reranker decides, and imagery that the words and the verse both name helps.
@@ -78,6 +77,7 @@ def rank(
     chosen = sorted(candidates, key=_first_score, reverse=True)[: max(limit, 2 * k)]
     scores = _scores(chosen, query, reranker)
     asked = dict.fromkeys([*lexicon().find_modern(query), *lexicon().find_verse(query)], 1.0)
+    said_dark = darkness(query)
     matches = []
     for candidate, score in zip(chosen, scores, strict=True):
         in_verse = lexicon().find_verse(candidate.verse.text)
@@ -87,8 +87,8 @@ def rank(
             channels["rerank"] = score
         if seen is not None:
             channels |= agreement(seen, in_verse, in_rendering)
-            said = darkness(candidate.verse.text + candidate.verse.translation)
-            channels["dark"] = max(0.0, said - darkness(query))
+            dark = darkness(candidate.verse.text + candidate.verse.translation)
+            channels["dark"] = max(0.0, dark - said_dark)
             score = fuse(channels, weights)
         elif asked and reranker is not None:
             channels["named"] = agreement(asked, in_verse, in_rendering)["named"]

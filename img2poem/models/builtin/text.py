@@ -107,8 +107,8 @@ class BuiltinReranker:
         threads: how many threads onnxruntime may use; 0 lets it choose.
 
     Attributes:
-        threshold: the score from which a verse counts as close; nine in ten queries that
-            poetry does not speak of find nothing that reaches it.
+        threshold: the score from which a verse counts as close, fitted so that nine in ten
+            queries that poetry does not speak of find nothing that reaches it.
     """
 
     name = "builtin"
