@@ -125,7 +125,7 @@ def query(
             photo, text, author=author, dynasty=dynasty, kind=kind
         )
     if json:
-        console.print_json(result.as_dict())
+        console.print_json(result.as_dict(traditional=traditional))
     else:
         console.print_result(result, traditional=traditional)
     if explain:
@@ -193,9 +193,9 @@ def prepare(
 
     home = DataDir(out) if out else resolve_datadir(resolve().settings.data)
     chosen = read_poets(poets) if poets else None
-    home.mark()
     with console.reporting() as reporter:
         report = run_prepare(works, home.root, poets=chosen, progress=reporter.task("reading"))
+    home.mark()
     console.print_counts(f"corpora in {home.root}", report.rows())
 
 

@@ -211,6 +211,8 @@ def _choice(*allowed: str) -> Any:
 
 def _positive(value: Any) -> int:
     number = int(value)
+    if number != float(value):
+        raise ValueError("it must be a whole number")
     if number < 1:
         raise ValueError("it must be 1 or more")
     return number

@@ -99,6 +99,29 @@ def test_explain_shows_channels_and_times_and_leaves_the_result_alone(small: Pat
     assert " ms" in explained.err
 
 
+def test_traditional_text_of_the_source_is_shown_in_every_output(tmp_path: Path) -> None:
+    poem = {
+        "author": "蘇軾",
+        "title": "題西林壁",
+        "paragraphs": ["橫看成嶺側成峰，遠近高低各不同。"],
+    }
+    source = tmp_path / "全唐诗/poet.song.0.json"
+    source.parent.mkdir()
+    source.write_text(json.dumps([poem]), encoding="utf-8")
+    home = tmp_path / "home"
+    assert run("prepare", source.parent, "--out", home).code == 0
+    assert run("build-index", "--corpus", "c", "--data", home).code == 0
+    ask = ("query", "山峰", "--corpus", "c", "--data", home, "--traditional")
+    assert "橫看成嶺側成峰" in run(*ask).out
+    (match,) = json.loads(run(*ask, "--json").out)["matches"]
+    assert match["verse"] == "橫看成嶺側成峰，遠近高低各不同。"
+
+
+def test_a_source_that_is_not_there_makes_no_data_folder(tmp_path: Path) -> None:
+    assert run("prepare", tmp_path / "nothing", "--out", tmp_path / "home").code == 1
+    assert not (tmp_path / "home" / ".img2poem").exists()
+
+
 def test_explain_and_json_go_together(small: Path) -> None:
     explained = run("query", SNOW, "--data", small, "--explain", "--json")
     assert json.loads(explained.out)["matches"]
@@ -175,8 +198,7 @@ def test_a_damaged_index_names_the_command_that_rebuilds_it(small: Path, tmp_pat
     vectors.write_bytes(vectors.read_bytes()[:100])
     result = run("query", "山", "--data", tmp_path / "d")
     assert result.code == 1
-    assert "build-index" in result.err
-    assert "--force" in result.err
+    assert f"img2poem build-index --corpus ct --data {tmp_path / 'd'} --force" in result.err
 
 
 def test_debug_shows_the_traceback(small: Path) -> None:

@@ -112,7 +112,8 @@ def test_an_index_of_another_embedder_is_refused_with_the_command(built: Path) -
     with pytest.raises(UserError) as error:
         VerseIndex.open(built, "f2", "builtin")
     assert "hashing" in error.value.problem
-    assert "img2poem build-index --corpus c --force --embedder builtin" in error.value.hint
+    assert "img2poem build-index --corpus c --data" in error.value.hint
+    assert "--force --embedder builtin" in error.value.hint
 
 
 def test_no_index_is_an_error_with_the_command(tmp_path: Path) -> None:

@@ -70,6 +70,14 @@ def test_no_cell_is_a_formula_and_resuming_still_knows_the_file(tmp_path: Path) 
         assert ledger.has("=cmd.jpg")
 
 
+def test_a_name_that_looks_like_a_quoted_formula_is_another_file(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "poems.csv") as ledger:
+        ledger.write([row("=x.jpg")])
+        assert not ledger.has("'=x.jpg")
+        ledger.write([row("'=x.jpg")])
+    assert [r["file"] for r in read(tmp_path / "poems.csv")] == ["'=x.jpg", "''=x.jpg"]
+
+
 def test_a_byte_order_mark_is_written_once(tmp_path: Path) -> None:
     target = tmp_path / "poems.csv"
     for name in ("a.jpg", "b.jpg"):

@@ -68,6 +68,12 @@ def test_a_value_that_does_not_fit_is_refused(name: str, value: str, said: str) 
         resolve(env={f"IMG2POEM_{name.upper()}": value}, files=[])
 
 
+def test_a_number_that_is_not_whole_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "img2poem.toml").write_text("k = 3.7")
+    with pytest.raises(UserError, match="whole number"):
+        resolve(env={}, files=[tmp_path / "img2poem.toml"])
+
+
 def test_a_settings_file_that_is_not_toml_is_named(tmp_path: Path) -> None:
     broken = write(tmp_path / "img2poem.toml", "k = = 3")
     with pytest.raises(UserError, match=r"img2poem\.toml is not TOML"):

@@ -137,6 +137,12 @@ def test_fields_of_a_wrong_type_count_as_empty(tmp_path: Path) -> None:
     assert list(read_works(path)) == [[Work(0, "", "", "", "诗", "春眠不觉晓", "")]]
 
 
+def test_an_id_larger_than_an_index_holds_counts_as_none(tmp_path: Path) -> None:
+    path = tmp_path / "works.json"
+    path.write_text('[{"Id": 9223372036854775808, "Kind": "诗", "Content": "春眠不觉晓"}]')
+    assert [work.id for works in read_works(path) for work in works] == [0]
+
+
 def test_a_folder_is_read_file_by_file_with_progress(tmp_path: Path) -> None:
     for name, number in (("works唐.json", 1), ("works宋.json", 2), ("notes.json", 3)):
         (tmp_path / name).write_text(json.dumps([{"Id": number, "Content": "x"}]))

@@ -82,7 +82,7 @@ def _value(row: dict[str, Any], key: str, default: Any, path: Path, number: int)
     value = row.get(key)
     if value is None:
         return default
-    if type(value) is not type(default):
+    if type(value) is not type(default) or (default == 0 and not -(2**63) <= value < 2**63):
         raise _bad_line(path, number, f'has a wrong "{key}"')
     return value
 

@@ -98,7 +98,10 @@ def _reporter(progress: Progress | None, before: int, total: int) -> Callable[[i
 
 
 def _work(item: dict[str, Any]) -> Work:
-    """A works.json object as a Work; a field of the wrong type counts as empty."""
+    """A works.json object as a Work; a field of the wrong type counts as empty.
+
+    So does an Id that 64 bits do not hold.
+    """
     get: Any = item.get
     work = Work(
         get("Id"),
@@ -109,7 +112,9 @@ def _work(item: dict[str, Any]) -> Work:
         get("Content"),
         get("Translation") or "",
     )
-    return work if tuple(map(type, work)) == _TYPES else _repaired(work)
+    if tuple(map(type, work)) != _TYPES:
+        work = _repaired(work)
+    return work if -(2**63) <= work.id < 2**63 else work._replace(id=0)
 
 
 def _repaired(work: Work) -> Work:

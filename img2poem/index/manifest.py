@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ class Manifest:
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            raise UserError(f"{folder} holds no index.", rebuild("CORPUS")) from error
+            raise UserError(f"{folder} holds no index.", rebuild("CORPUS", folder)) from error
         except (OSError, ValueError) as error:
             raise damaged(folder, f"{MANIFEST} cannot be read") from error
         if not isinstance(values, dict) or values.get("format") != FORMAT:
@@ -73,7 +74,7 @@ class Manifest:
             corpus = values.get("corpus") if isinstance(values, dict) else None
             raise UserError(
                 f"The index {folder} has format {made_by}; this version reads format {FORMAT}.",
-                rebuild(str(corpus or "CORPUS")),
+                rebuild(str(corpus or "CORPUS"), folder),
             )
         try:
             manifest = cls(**values)
@@ -139,9 +140,10 @@ def quick_sha256(path: Path) -> str:
 
 def damaged(folder: Path, problem: str, corpus: str = "CORPUS") -> UserError:
     """The error for an index whose files are not as they were built."""
-    return UserError(f"The index {folder} is damaged: {problem}.", rebuild(corpus))
+    return UserError(f"The index {folder} is damaged: {problem}.", rebuild(corpus, folder))
 
 
-def rebuild(corpus: str) -> str:
+def rebuild(corpus: str, folder: Path) -> str:
     """The command that puts an index right, as a hint."""
-    return f"Build it again: img2poem build-index --corpus {corpus} --force"
+    home = shlex.quote(str(folder.parent.parent))  # an index is HOME/indexes/NAME
+    return f"Build it again: img2poem build-index --corpus {corpus} --data {home} --force"

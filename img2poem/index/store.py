@@ -68,7 +68,7 @@ class VerseIndex:
                 f"The index {folder} was built with the embedder {manifest.embedder} "
                 f"({manifest.fingerprint[:8]}), not {embedder_name or 'the one in use'} "
                 f"({str(embedder_fingerprint)[:8]}).",
-                rebuild(manifest.corpus) + option,
+                rebuild(manifest.corpus, folder) + option,
             )
         manifest.check_files(folder, thorough=False)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +17,7 @@ from img2poem.pipeline.results import CSV_HEADER
 
 BOM = "\ufeff"
 # A spreadsheet runs a cell that begins with one of these (OWASP, "CSV Injection").
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 class Ledger:
@@ -176,9 +177,13 @@ def _line(cells: Sequence[str]) -> bytes:
 
 
 def _safe(cell: str) -> str:
-    """A cell that is UTF-8, whatever bytes a file name has, and that no spreadsheet runs."""
+    """A cell that is UTF-8, whatever bytes a file name has, and that no spreadsheet runs.
+
+    A quote before what begins like a formula, and before such a quote too: two names of
+    files never become one.
+    """
     cell = cell.encode(errors="backslashreplace").decode()
-    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
+    return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
 def _cannot_write(path: Path, error: OSError) -> UserError:

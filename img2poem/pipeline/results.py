@@ -64,8 +64,12 @@ class Result:
         """Whether the best verse reaches ``min_score``."""
         return bool(self.matches) and self.matches[0].score >= self.min_score
 
-    def as_dict(self) -> dict[str, Any]:
-        """The JSON document of ``query --json``; its keys are a contract."""
+    def as_dict(self, *, traditional: bool = False) -> dict[str, Any]:
+        """The JSON document of ``query --json``; its keys are a contract.
+
+        Args:
+            traditional: give the source's own Traditional text where it has one.
+        """
         seen = self.description
         return {
             "input": {"photo": _utf8(self.photo or "") or None, "text": _utf8(self.text)},
@@ -78,7 +82,9 @@ class Result:
                 "model": seen.model if seen else "",
             },
             "close": self.close,
-            "matches": [_match_dict(rank, m) for rank, m in enumerate(self.matches, 1)],
+            "matches": [
+                _match_dict(rank, m, traditional) for rank, m in enumerate(self.matches, 1)
+            ],
             "models": self.models,
             "timings": {stage: round(seconds, 4) for stage, seconds in self.timings.items()},
         }
@@ -89,13 +95,13 @@ def _utf8(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-def _match_dict(rank: int, match: Match) -> dict[str, Any]:
+def _match_dict(rank: int, match: Match, traditional: bool) -> dict[str, Any]:
     verse = match.verse
     return {
         "rank": rank,
         "score": round(match.score, 4),
         "source": match.source,
-        "verse": verse.text,
+        "verse": (traditional and verse.traditional) or verse.text,
         "translation": verse.translation,
         "title": verse.title,
         "author": verse.author,
