@@ -19,6 +19,8 @@ from img2poem.pipeline.results import Match, Result, csv_row, error_row
 
 BATCH = 16
 UNIQUE_DEPTH = 30  # how many verses a photo may choose from with ``unique``
+# Each holds one photo at full size, which a large PNG makes a hundred megabytes.
+_DECODERS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def _read_ahead(paths: Sequence[Path], opener: Callable[[Path], Photo]) -> Itera
         except UserError as error:
             return path, error
 
-    with ThreadPoolExecutor(thread_name_prefix="decode") as pool:
+    with ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode") as pool:
         chunks = (paths[i : i + BATCH] for i in range(0, len(paths), BATCH))
         ahead: list[list[Future[Opened]]] = [
             [pool.submit(attempt, path) for path in chunk] for chunk in islice(chunks, 2)

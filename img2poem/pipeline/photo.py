@@ -55,7 +55,8 @@ def open_photo(
             shrink = max(1.0, min(image.size) / side)
             image.draft("RGB", (round(image.width / shrink), round(image.height / shrink)))
             image.load()
-            upright = ImageOps.exif_transpose(_to_rgb(image))
+            # Scaled first: turning a copy of the whole would double what a photo takes.
+            upright = ImageOps.exif_transpose(_scaled(_to_rgb(image), side))
     except UserError:
         raise
     except UnidentifiedImageError as error:
@@ -70,10 +71,6 @@ def open_photo(
             f"{path} is damaged and cannot be decoded ({_short(error)}).",
             "Open and save it again, or use another copy.",
         ) from error
-    if min(upright.size) > side:
-        factor = side / min(upright.size)
-        size = (max(1, round(upright.width * factor)), max(1, round(upright.height * factor)))
-        upright = upright.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
     hints = _hints(exif) if metadata else {}
     return Photo(upright, path=str(path), **hints)
 
@@ -111,7 +108,7 @@ def _to_rgb(image: Image) -> Image:
     from PIL import Image as Pillow
 
     if image.mode == "RGB":
-        return image.copy()
+        return image
     exif = image.info.get("exif")
     if image.mode.startswith("I") or image.mode == "F":
         converted = _scale_deep(image)
@@ -124,6 +121,17 @@ def _to_rgb(image: Image) -> Image:
     if exif:  # conversion may drop it, and exif_transpose reads the orientation from it
         converted.info["exif"] = exif
     return converted
+
+
+def _scaled(image: Image, side: int) -> Image:
+    """Bring the shorter side down to ``side`` pixels; EXIF stays with the picture."""
+    from PIL import Image as Pillow
+
+    if min(image.size) <= side:
+        return image
+    factor = side / min(image.size)
+    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    return image.resize(size, Pillow.Resampling.BICUBIC, reducing_gap=2.0)
 
 
 def _scale_deep(image: Image) -> Image:
