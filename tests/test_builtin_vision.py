@@ -66,6 +66,13 @@ def test_the_description_claims_only_what_the_photo_shows(
     assert set(lexicon().find_modern(text)) <= SHOWN[name], text
 
 
+def test_coffee_is_called_coffee_and_asks_for_verses_about_tea(captioner: BuiltinCaptioner) -> None:
+    photo = open_photo(PHOTOS / "coffee.jpg", side=captioner.photo_side)
+    (seen,) = captioner.describe([photo])
+    assert "咖啡" in seen.text and "茶" not in seen.text
+    assert {i.tag for i in seen.imagery} >= {"咖啡", "茶"}
+
+
 def screenshot() -> Image.Image:
     page = Image.new("RGB", (900, 600), "white")
     draw = ImageDraw.Draw(page)
