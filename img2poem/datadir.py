@@ -66,6 +66,11 @@ def starter_datadir() -> DataDir:
     return DataDir(_user_folder() / f"starter-{edition}")
 
 
+def shipped_index(corpus: str) -> Path:
+    """The shipped corpus's index that comes with the package, whether or not there is one."""
+    return Path(__file__).parent / "weights" / "starter" / corpus
+
+
 def _user_folder() -> Path:
     from platformdirs import user_data_path
 

@@ -6,12 +6,12 @@ stay as they are: a query that misses is a miss.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import img2poem
-from img2poem.corpus.prepare import prepare
 from img2poem.pipeline.pipeline import Pipeline
 
 WORKS = Path(__file__).parents[1] / "data" / "works.json"
@@ -44,12 +44,11 @@ QUERIES = {
 
 
 @pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
-    folder = tmp_path_factory.mktemp("starter")
-    prepare(WORKS, folder)
-    pipeline = img2poem.load(data=str(folder))
-    pipeline.build_indexes()
-    return pipeline
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.chdir(tmp_path_factory.mktemp("here"))
+        yield img2poem.load()
 
 
 def found(pipeline: Pipeline, words: str) -> list[str]:

@@ -58,35 +58,50 @@ def test_a_file_of_another_format_is_refused():
         read(b"GGUF" + bytes(100))
 
 
-@pytest.mark.parametrize("kind", ["embedder", "reranker"])
-def test_the_exported_graph_computes_what_the_trained_model_does(kind):
+def test_texts_packed_side_by_side_read_as_they_do_alone():
+    torch = pytest.importorskip("torch")
+    from model import Embedder
+
+    from data import pack
+
+    torch.manual_seed(0)
+    model = Embedder(50).eval()
+    random = np.random.default_rng(0)
+    texts = [random.integers(4, 50, n) for n in (3, 30, 5, 61, 9, 40)]
+    with torch.no_grad():
+        together = model(pack(texts))
+        for i, text in enumerate(texts):
+            alone = model(pack([text]))
+            kept = len(text) + 2
+            assert together.vectors[i] == pytest.approx(alone.vectors[0], abs=2e-3)
+            assert together.tokens[i, :kept] == pytest.approx(alone.tokens[0, :kept], abs=1e-2)
+            assert float(together.shares[i].sum()) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_exported_graph_computes_what_the_trained_model_does():
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnx")
     import onnxruntime
-    from export import embedder, reranker
-    from model import Embedder, Reranker
+    from export import embedder
+    from model import END, START, Embedder
 
-    from data import padded
+    from data import pack
+    from img2poem.models.builtin.text_tokens import pad
 
     torch.manual_seed(0)
-    model = (Embedder(50) if kind == "embedder" else Reranker(50)).eval()
-    if kind == "reranker":
-        torch.nn.init.normal_(model.out.weight)
+    model = Embedder(50).eval()
+    torch.nn.init.normal_(model.share.weight)
     weights = {name: value.numpy() for name, value in model.state_dict().items()}
-    graph = embedder(weights, {}) if kind == "embedder" else reranker(weights, {}, model.lower)
-    session = onnxruntime.InferenceSession(graph.SerializeToString())
+    session = onnxruntime.InferenceSession(embedder(weights, {}).SerializeToString())
     random = np.random.default_rng(0)
-    ids, mask = padded([random.integers(4, 50, n) for n in (3, 9, 5)], 11, 3)
-    query, query_mask = padded([random.integers(4, 50, 7)], 9, 1)
-    feeds = {"ids": ids, "mask": mask.astype(np.int64)}
-    texts = torch.from_numpy(ids), torch.from_numpy(mask)
+    texts = [random.integers(4, 50, n) for n in (3, 9, 5)]
+    ids, mask = pad([[START, *text, END] for text in texts])
+    vectors, tokens, shares = session.run(None, {"ids": ids, "mask": mask})
     with torch.no_grad():
-        if kind == "embedder":
-            wanted = model(*texts).numpy()
-        else:
-            feeds["query"] = query
-            asked = torch.from_numpy(query), torch.from_numpy(query_mask)
-            wanted = model(*asked, *texts, torch.zeros(3, dtype=torch.long)).numpy()
-    assert session.run(None, feeds)[0] == pytest.approx(
-        wanted, abs=0.03 * float(np.abs(wanted).max())
-    )
+        wanted = model(pack(texts))
+    assert vectors == pytest.approx(wanted.vectors.numpy(), abs=0.01)
+    length = ids.shape[1]
+    there = mask.astype(bool)
+    assert tokens[there] == pytest.approx(wanted.tokens.numpy()[:, :length][there], abs=0.03)
+    assert shares == pytest.approx(wanted.shares.numpy()[:, :length], abs=0.05)
+    assert not shares[~there].any()

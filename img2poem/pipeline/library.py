@@ -11,6 +11,7 @@ from img2poem.corpus import FILES
 from img2poem.datadir import (
     DataDir,
     resolve_datadir,
+    shipped_index,
     starter_datadir,
     starter_works,
 )
@@ -78,7 +79,10 @@ def locate(corpus: str, embedder: Embedder, data: str = "") -> Place:
 def open_index(
     corpus: str, embedder: Embedder, *, data: str = "", reporter: Reporter
 ) -> VerseIndex:
-    """Open a corpus's index; the shipped corpus is prepared and indexed on first use.
+    """Open a corpus's index.
+
+    The shipped corpus comes with an index of its translations for the built-in embedder; any
+    other is prepared and built on first use.
 
     Raises:
         UserError: the user's corpus has no index yet, or its index cannot be used.
@@ -100,8 +104,16 @@ def open_index(
             reporter.notice("The index of the shipped corpus is damaged; building it again.")
     elif not place.starter:
         raise _no_index(corpus, embedder.name, place)
+    elif _fits(shipped_index(corpus), embedder):
+        return VerseIndex.open(shipped_index(corpus))
     build(corpus, embedder, data=data, reporter=reporter, force=place.folder.exists())
     return VerseIndex.open(place.folder, embedder_fingerprint=embedder.fingerprint)
+
+
+def _fits(folder: Path, embedder: Embedder) -> bool:
+    from img2poem.index.manifest import Manifest
+
+    return folder.is_dir() and Manifest.read(folder).fingerprint == embedder.fingerprint
 
 
 def build(

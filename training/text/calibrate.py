@@ -1,4 +1,4 @@
-"""From the reranker's logits to a probability-like score, and the score that counts as close.
+"""From the reranker's agreement to a probability-like score, and the score that counts as close.
 
     pip install scikit-learn
     python calibrate.py --dev OUT/dev.jsonl \\
@@ -6,7 +6,7 @@
 
 Queries are searched in the starter corpus as a user's are, and the best twenty candidates
 read. Two logistic regressions, one for verses and one for modern renderings, map the best
-candidate's logit to how likely its query is one that poetry speaks of (development
+candidate's agreement to how likely its query is one that poetry speaks of (development
 translations, and keywords of them) and not one that it does not (``not_poetry_fit.txt``). The
 threshold is the score that the best candidate stays below for nine in ten of the latter; how
 often it holds is then printed for ``not_poetry_report.txt``, which nothing was fitted to.
@@ -31,6 +31,7 @@ from img2poem.models.builtin.text import BuiltinEmbedder, BuiltinReranker
 Floats = npt.NDArray[np.float64]
 HERE = Path(__file__).parent
 DEPTH = 20
+UNIT = 20.0
 
 
 class Corpus:
@@ -58,17 +59,17 @@ class Corpus:
         return [[self.verses[i] for i in np.argsort(-row)[:DEPTH]] for row in near]
 
 
-def best_logits(
+def best_agreement(
     reranker: BuiltinReranker, queries: Sequence[str], found: list[list[Verse]]
 ) -> dict[str, Floats]:
-    """For each query the highest logit among its candidates, by what is read of them."""
+    """For each query the highest agreement among its candidates, by what is read of them."""
     texts = {
         "verse": [[verse.text for verse in verses] for verses in found],
         "rendering": [[verse.translation for verse in verses] for verses in found],
     }
     return {
         kind: np.array(
-            [reranker.logits(q, t).max() for q, t in zip(queries, lists, strict=True)], float
+            [reranker.agreement(q, t).max() for q, t in zip(queries, lists, strict=True)], float
         )
         for kind, lists in texts.items()
     }
@@ -100,13 +101,14 @@ def main() -> None:
     asked = whole[: arguments.rows]
     asked += ["，".join(keywords(text)[:4]) for text in whole[arguments.rows :]]
     foreign = _queries("fit")
-    spoken = best_logits(reranker, asked, corpus.candidates(asked))
-    unspoken = best_logits(reranker, foreign, corpus.candidates(foreign))
+    spoken = best_agreement(reranker, asked, corpus.candidates(asked))
+    unspoken = best_agreement(reranker, foreign, corpus.candidates(foreign))
     truth = np.repeat([1, 0], [len(asked), len(foreign)])
     for kind in ("verse", "rendering"):
-        logits = np.concatenate([spoken[kind], unspoken[kind]])[:, None]
-        fitted = LogisticRegression(class_weight="balanced").fit(logits, truth)
-        scale, offset = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+        agreed = np.concatenate([spoken[kind], unspoken[kind]])[:, None]
+        # Agreement spans a few tenths; the regression's penalty is meant for units.
+        fitted = LogisticRegression(class_weight="balanced").fit(UNIT * agreed, truth)
+        scale, offset = UNIT * float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
         settings[kind] = {"scale": round(scale, 4), "offset": round(offset, 4)}
         print(f"{kind}: {settings[kind]}")
     target.write_text(json.dumps(settings))

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 import numpy as np
 import numpy.typing as npt
 import torch
-from model import Embedder, Encoder, Reranker
+from model import Embedder
 from torch import Tensor, nn
 
-from data import Data, padded
+from data import Data, pack
 
 Floats = npt.NDArray[np.float32]
 # The query, key and value products share an input.
@@ -24,7 +24,7 @@ ROWS = 96
 
 
 @contextmanager
-def _largest(model: Encoder) -> Iterator[dict[str, Tensor]]:
+def _largest(model: Embedder) -> Iterator[dict[str, Tensor]]:
     """The largest absolute input of each channel of each product, while it is open."""
     seen: dict[str, Tensor] = {}
     hooks = []
@@ -50,40 +50,23 @@ def divisors(weights: dict[str, Floats], data: Data, outliers: int = 4) -> dict[
     """A divisor for each input channel of each product: 1 for all but the ``outliers`` largest.
 
     Args:
-        weights: of an embedder, or of a reranker (with ``lower``).
+        weights: of an embedder.
         data: training rows are read: queries with their choices, and starter lines.
     """
-    model = _model(weights)
+    model = Embedder(len(weights["word.weight"])).eval()
+    model.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
     random = np.random.default_rng(0)
+    texts = []
+    for i in random.choice(len(data["train_query"]), ROWS, replace=False):
+        right, wrong = data.choices("train", int(i))
+        texts += [data["train_query"][int(i)], right, *wrong]
+    for i in random.choice(len(data["starter_verse"]), ROWS, replace=False):
+        texts += [data["starter_verse"][int(i)], data["starter_rendering"][int(i)]]
     with _largest(model) as seen, torch.no_grad():
-        for i in random.choice(len(data["train_query"]), ROWS, replace=False):
-            right, wrong = data.choices("train", int(i))
-            _read(model, [data["train_query"][int(i)]], [right, *wrong])
-        for i in random.choice(len(data["starter_verse"]), ROWS, replace=False):
-            texts = [data["starter_verse"][int(i)], data["starter_rendering"][int(i)]]
-            _read(model, [data["starter_rendering"][int(i)]], texts)
+        model(pack(texts))
     out = {}
     for name, most in seen.items():
         size = most.numpy() + 1e-5
         limit = np.sort(size)[-outliers - 1]
         out[name] = np.maximum(1.0, size / limit).astype(np.float32)
     return out
-
-
-def _model(weights: dict[str, Floats]) -> Embedder | Reranker:
-    state = {n: torch.from_numpy(w) for n, w in weights.items() if n not in ("lower", "offset")}
-    pieces = len(weights["word.weight"])
-    kind = Reranker(pieces, int(weights["lower"])) if "lower" in weights else Embedder(pieces)
-    kind.load_state_dict(state)
-    return kind.eval()
-
-
-def _read(model: Embedder | Reranker, query: list, texts: list) -> None:
-    def tensors(rows: list) -> tuple[Tensor, Tensor]:
-        ids, mask = padded(rows, max(len(row) for row in rows) + 2, len(rows))
-        return torch.from_numpy(ids), torch.from_numpy(mask)
-
-    if isinstance(model, Reranker):
-        model(*tensors(query), *tensors(texts), torch.zeros(len(texts), dtype=torch.long))
-    else:
-        model(*tensors(query + texts))

@@ -1,13 +1,15 @@
-"""Tokenised training texts on disk, and the batches both trainers draw from them."""
+"""Tokenised training texts on disk, and how they are packed for the model."""
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from model import END, PAD, START
+import torch
+from model import END, PAD, START, Packed
 
 Ids = npt.NDArray[np.integer]
 LONGEST = 80
@@ -67,62 +69,34 @@ class Data:
         return [self[f"{name}_keyword"][i] for i in range(start, int(ends[row]))]
 
 
-class Draw:
-    """Random rows: every row of a set once before any comes again."""
+def pack(texts: Sequence[Ids], length: int = 64, multiple: int = 8) -> Packed:
+    """Put texts, with their marks, side by side into rows of ``length``, longest texts first.
 
-    def __init__(self, data: Data, seed: int) -> None:
-        self.data = data
-        self.random = np.random.RandomState(seed)
-        self._left: dict[str, Ids] = {}
-        self.with_keywords = {
-            name: [i for i in range(rows) if len(data.keywords(name, i)) >= 2]
-            for name, rows in (
-                ("train", len(data["train_query"])),
-                ("starter", len(data["starter_verse"])),
-            )
-        }
-
-    def rows(self, name: str, wanted: int, size: int) -> list[int]:
-        left = self._left.get(name, np.empty(0, int))
-        if len(left) < wanted:
-            left = np.concatenate([left, self.random.permutation(size)])
-        self._left[name] = left[wanted:]
-        return [int(i) for i in left[:wanted]]
-
-    def keyword_rows(self, name: str, wanted: int) -> list[int]:
-        able = self.with_keywords[name]
-        return [able[i] for i in self.rows(name + "_keywords", wanted, len(able))]
-
-    def keyword_query(self, name: str, row: int) -> Ids:
-        """Two to five content words, mostly in order and with commas between: a user's query."""
-        words = self.data.keywords(name, row)
-        count = min(len(words), self.random.randint(2, 6))
-        if self.random.rand() < 0.6:
-            chosen = sorted(self.random.choice(len(words), count, replace=False))
+    Padding every text to the longest would double the work. The number of rows is a
+    ``multiple``, so that few shapes occur: every new one costs the CPU's kernels a second.
+    """
+    marked = [np.concatenate([[START], text[: length - 2], [END]]) for text in texts]
+    room: list[tuple[int, int]] = []  # tokens left and the row's number, sorted
+    places: list[tuple[int, int]] = [(0, 0)] * len(marked)
+    rows = 0
+    for i in sorted(range(len(marked)), key=lambda i: -len(marked[i])):
+        found = bisect_left(room, (len(marked[i]), -1))
+        if found < len(room):
+            left, row = room.pop(found)
         else:
-            chosen = list(self.random.choice(len(words), count, replace=False))
-        parts: list[Ids] = []
-        for place, i in enumerate(chosen):
-            if place and self.random.rand() < 0.85:
-                parts.append(self.data.numbers["comma"])
-            parts.append(words[i])
-        return np.concatenate(parts)
-
-    def two_captions(self, photo: int) -> tuple[Ids, Ids]:
-        """Two of the seven captions of one photo."""
-        one, other = self.random.choice(7, 2, replace=False)
-        return self.data["caption"][7 * photo + one], self.data["caption"][7 * photo + other]
-
-
-def padded(rows: Sequence[Ids], length: int, count: int) -> tuple[Ids, npt.NDArray[np.bool_]]:
-    """Rows with their marks as (ids, mask), each (count, length); surplus rows hold one token."""
-    ids = np.full((count, length), PAD, np.int64)
-    mask = np.zeros((count, length), bool)
-    for i, row in enumerate(rows):
-        row = row[: length - 2]
-        ids[i, 0] = START
-        ids[i, 1 : len(row) + 1] = row
-        ids[i, len(row) + 1] = END
-        mask[i, : len(row) + 2] = True
-    mask[len(rows) :, 0] = True
-    return ids, mask
+            left, row, rows = length, rows, rows + 1
+        places[i] = (row, length - left)
+        insort(room, (left - len(marked[i]), row))
+    rows = -(-rows // multiple) * multiple
+    ids = np.full((rows, length), PAD, np.int64)
+    order = np.zeros((rows, length), np.int64)
+    owner = np.full((rows, length), len(marked), np.int64)
+    longest = -(-max(map(len, marked)) // 4) * 4
+    at = np.zeros((len(marked), longest), np.int64)
+    mask = np.zeros((len(marked), longest), bool)
+    for i, (text, (row, start)) in enumerate(zip(marked, places, strict=True)):
+        here = slice(start, start + len(text))
+        ids[row, here], order[row, here], owner[row, here] = text, np.arange(len(text)), i
+        at[i, : len(text)] = row * length + start + np.arange(len(text))
+        mask[i, : len(text)] = True
+    return Packed(*map(torch.from_numpy, (ids, order, owner, at, mask)))

@@ -1,7 +1,6 @@
 """Trained weights to the ONNX files that img2poem ships, int8, every operator chosen here.
 
-    python export.py embedder embedder.npz --data data.npz --out embedder.onnx
-    python export.py reranker reranker.npz --data data.npz --out reranker.onnx
+    python export.py embedder.npz --data data.npz --out embedder.onnx
 
 The graph is written out rather than traced, because what a tracer and a quantiser make of
 these models is half as fast: one product for query, key and value; attention and GELU as
@@ -144,19 +143,31 @@ class Graph:
         total = self.one("ReduceSum", self.one("Mul", x, column), self.axis(1), keepdims=0)
         return self.one("Div", total, self.one("ReduceSum", column, self.axis(1), keepdims=0))
 
-    def unit(self, x: str) -> str:
-        return self.one("Div", x, self.one("ReduceL2", x, self.axis(1), keepdims=1))
+    def unit(self, x: str, axis: int = 1) -> str:
+        return self.one("Div", x, self.one("ReduceL2", x, self.axis(axis), keepdims=1))
 
-    def model(
-        self, inputs: list[str], result: str, name: str, shape: list[str | int]
-    ) -> onnx.ModelProto:
-        """The finished model; ``inputs`` are int64 (n, length)."""
-        self.nodes.append(helper.make_node("Identity", [result], [name]))
+    def exact(self, x: str, name: str) -> str:
+        """A small product in float32."""
+        matrix = self.constant(name + ".weight", self.weights[name + ".weight"].T)
+        return self.one("Add", self.one("MatMul", x, matrix), self.weight(name + ".bias"))
+
+    def model(self, inputs: list[str], outputs: dict[str, tuple[str, int]]) -> onnx.ModelProto:
+        """The finished model.
+
+        Args:
+            inputs: int64 (n, length) each.
+            outputs: name to the value it is, and how many axes it has.
+        """
+        for name, (value, _) in outputs.items():
+            self.nodes.append(helper.make_node("Identity", [value], [name]))
         graph = helper.make_graph(
             self.nodes,
             "img2poem",
             [helper.make_tensor_value_info(i, TensorProto.INT64, [None, None]) for i in inputs],
-            [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)],
+            [
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, [None] * axes)
+                for name, (_, axes) in outputs.items()
+            ],
             list(self.constants.values()),
         )
         opsets = [helper.make_opsetid("", 18), helper.make_opsetid("com.microsoft", 1)]
@@ -172,69 +183,34 @@ def layers(weights: dict[str, Array]) -> list[str]:
 
 
 def embedder(weights: dict[str, Array], divisors: dict[str, Array]) -> onnx.ModelProto:
-    """ids and mask (n, length) to unit ``vectors`` (n, dim)."""
+    """ids and mask (n, length) to unit ``vectors`` (n, 384), unit ``tokens`` (n, length, 64)
+    and their ``shares`` (n, length), which sum to 1."""
     graph = Graph(weights, divisors)
     x = graph.embed("ids")
     mask = graph.one("Cast", "mask", to=TensorProto.INT32)
     for layer in layers(weights):
         x = graph.layer(layer, x, mask)
-    vectors = graph.unit(graph.mean(x, "mask"))
-    return graph.model(["ids", "mask"], vectors, "vectors", ["n", 384])
-
-
-def reranker(weights: dict[str, Array], divisors: dict[str, Array], lower: int) -> onnx.ModelProto:
-    """query (1, asked), ids and mask (n, length) to ``logits`` (n,).
-
-    The query is read once, not once a verse; from layer ``lower`` on each verse sees it.
-    """
-    graph = Graph(weights, divisors)
-    y, x = graph.embed("query"), graph.embed("ids")
-    mask = graph.one("Cast", "mask", to=TensorProto.INT32)
-    verses, asked = graph.size("ids", 0), graph.size("query", 1)
-    single = graph.constant("one", np.ones((1, 1), np.int32))
-    query_mask = graph.one("Expand", single, graph.one("Concat", verses, asked, axis=0))
-    both = graph.one("Concat", query_mask, mask, axis=1)
-    copies = graph.one("Concat", verses, graph.axis(1, 1), axis=0)
-    for number, layer in enumerate(layers(weights)):
-        if number < lower:
-            y, x = graph.layer(layer, y), graph.layer(layer, x, mask)
-            continue
-        query, query_keys, query_values = graph.read(layer, y)
-        verse, keys, values = graph.read(layer, x)
-        keys = graph.one("Concat", graph.one("Expand", query_keys, copies), keys, axis=1)
-        values = graph.one("Concat", graph.one("Expand", query_values, copies), values, axis=1)
-        x = graph.finish_layer(layer, x, graph.attend(layer, verse, keys, values, both))
-        y = graph.finish_layer(layer, y, graph.attend(layer, query, query_keys, query_values))
-    verse_mean = graph.mean(x, "mask")
-    query_mean = graph.one("ReduceMean", y, graph.axis(1), keepdims=0)
-    matched = graph.one("Mul", verse_mean, query_mean)
-    alike = graph.one("Mul", graph.unit(verse_mean), graph.unit(query_mean))
-    cosine = graph.one("ReduceSum", alike, graph.axis(1), keepdims=1)
-    joined = graph.one("Concat", verse_mean, matched, axis=1)
-    mixed = graph.one(
-        "Gemm", joined, graph.weight("mix.weight"), graph.weight("mix.bias"), transB=1
-    )
-    mixed = graph.one("Tanh", mixed)
-    head = graph.one("Gemm", mixed, graph.weight("out.weight"), graph.weight("out.bias"), transB=1)
-    scaled = graph.one("Mul", cosine, graph.weight("scale"))
-    logits = graph.one("Squeeze", graph.one("Add", scaled, head), graph.axis(1))
-    return graph.model(["query", "ids", "mask"], logits, "logits", ["n"])
+    kept = graph.one("Unsqueeze", graph.one("Cast", "mask", to=TensorProto.FLOAT), graph.axis(2))
+    padding = graph.one("Sub", kept, graph.constant("one", np.float32(1)))
+    padding = graph.one("Mul", padding, graph.constant("never", np.float32(1e4)))
+    shares = graph.one("Softmax", graph.one("Add", graph.exact(x, "share"), padding), axis=1)
+    outputs = {
+        "vectors": (graph.unit(graph.mean(x, "mask")), 2),
+        "tokens": (graph.unit(graph.exact(x, "token"), axis=2), 3),
+        "shares": (graph.one("Squeeze", shares, graph.axis(2)), 2),
+    }
+    return graph.model(["ids", "mask"], outputs)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("kind", choices=["embedder", "reranker"])
     parser.add_argument("weights", type=Path, help="an .npz that a trainer saved")
     parser.add_argument("--data", type=Path, required=True, help="data.npz")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     with np.load(arguments.weights) as file:
         weights = {name: file[name] for name in file.files}
-    divided = divisors(weights, Data(arguments.data))
-    if arguments.kind == "embedder":
-        model = embedder(weights, divided)
-    else:
-        model = reranker(weights, divided, int(weights["lower"]))
+    model = embedder(weights, divisors(weights, Data(arguments.data)))
     arguments.out.write_bytes(model.SerializeToString())
     print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB")
 

@@ -1,22 +1,73 @@
-"""The two text models: an encoder of twelve layers, as an embedder and as a reranker.
+"""The text model: an encoder of twelve layers that gives a vector a text and a vector a token.
 
-Both have the layers of multilingual-e5-small (BERT's, 384 wide). The reranker is the tuned
-embedder once more: its lower layers stay as they are, its upper ones let each verse see the
-query, and its score starts as the embedder's cosine, so that training begins where the
-embedder ended.
+The layers are those of multilingual-e5-small (BERT's, 384 wide).
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 DIM = 384
+TOKEN_DIM = 64
 HEADS = 12
 LAYERS = 12
 POSITIONS = 128
 START, PAD, END, UNKNOWN = 0, 1, 2, 3
+_POOLED = 9_000_000
+
+
+class Packed(NamedTuple):
+    """Texts packed into rows of equal length; see ``data.pack``.
+
+    Attributes:
+        ids: token ids (rows, length).
+        places: each token's place in its text (rows, length).
+        owner: each token's text, the number of texts for padding (rows, length).
+        at: where each text's tokens are in the flattened rows (texts, longest).
+        mask: which of those are tokens (texts, longest).
+    """
+
+    ids: Tensor
+    places: Tensor
+    owner: Tensor
+    at: Tensor
+    mask: Tensor
+
+
+class Reading(NamedTuple):
+    """What the model makes of some texts.
+
+    Attributes:
+        vectors: unit rows (texts, DIM).
+        tokens: unit rows (texts, longest, TOKEN_DIM), 0 for padding.
+        shares: how much each token counts (texts, longest), a text's sum is 1.
+    """
+
+    vectors: Tensor
+    tokens: Tensor
+    shares: Tensor
+
+
+class Dropout(nn.Module):
+    """Dropout with masks cut at random from one pool.
+
+    Drawing every mask anew took a seventh of a training step on a CPU.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        kept = (torch.rand(_POOLED) >= share).to(torch.bfloat16) / (1 - share)
+        self.register_buffer("pool", kept, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        start = int(torch.randint(0, _POOLED - x.numel(), ()))
+        return x * self.pool[start : start + x.numel()].view(x.shape)
 
 
 def split_heads(x: Tensor) -> Tensor:
@@ -25,7 +76,7 @@ def split_heads(x: Tensor) -> Tensor:
 
 
 class Layer(nn.Module):
-    """A post-norm transformer layer whose attention is put together by its caller."""
+    """A post-norm transformer layer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,130 +89,54 @@ class Layer(nn.Module):
         self.narrow = nn.Linear(4 * DIM, DIM)
         self.output_norm = nn.LayerNorm(DIM, eps=1e-12)
 
-    def keys_and_values(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return split_heads(self.key(x)), split_heads(self.value(x))
+    def forward(self, x: Tensor, bias: Tensor, drop: nn.Module) -> Tensor:
+        """x (rows, length, DIM); ``bias`` (rows, 1, length, length) is added to the attention.
 
-    def forward(self, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor, drop: float) -> Tensor:
-        """x (n, length, DIM) after reading ``keys`` and ``values`` (n, HEADS, seen, 32).
-
-        ``bias`` (n, 1, 1, seen) is added to the attention: 0, or -1e4 where there is padding.
         PyTorch's fused attention is left aside: on a CPU its backward pass is slow.
         """
         queries = split_heads(self.query(x)) * (DIM // HEADS) ** -0.5
-        weights = (queries @ keys.transpose(-1, -2) + bias).softmax(-1)
-        seen = self.attended((weights @ values).transpose(1, 2).reshape(x.shape))
-        x = self.attention_norm(x + F.dropout(seen, drop, self.training))
-        made = self.narrow(F.gelu(self.wide(x)))
-        return self.output_norm(x + F.dropout(made, drop, self.training))
+        weights = (queries @ split_heads(self.key(x)).transpose(-1, -2) + bias).softmax(-1)
+        seen = (weights @ split_heads(self.value(x))).transpose(1, 2).reshape(x.shape)
+        x = self.attention_norm(x + drop(self.attended(seen)))
+        return self.output_norm(x + drop(self.narrow(F.gelu(self.wide(x)))))
 
 
-class Encoder(nn.Module):
-    """Token ids to hidden states.
+class Embedder(nn.Module):
+    """Texts to a unit vector each, the mean of the last states, and a unit vector a token.
 
     Args:
         pieces: the vocabulary's size.
+        drop: share of values dropped in training.
     """
 
-    def __init__(self, pieces: int) -> None:
+    def __init__(self, pieces: int, drop: float = 0.05) -> None:
         super().__init__()
         self.word = nn.Embedding(pieces, DIM)
         self.position = nn.Embedding(POSITIONS, DIM)
         self.norm = nn.LayerNorm(DIM, eps=1e-12)
         self.layers = nn.ModuleList([Layer() for _ in range(LAYERS)])
+        self.token = nn.Linear(DIM, TOKEN_DIM)
+        self.share = nn.Linear(DIM, 1)
+        self.drop = Dropout(drop)
+        nn.init.orthogonal_(self.token.weight)
+        for start in (self.token.bias, self.share.weight, self.share.bias):
+            nn.init.zeros_(start)
 
-    def embed(self, ids: Tensor) -> Tensor:
-        """(n, length) to (n, length, DIM), before the first layer."""
-        places = torch.arange(ids.shape[1], device=ids.device)
-        return self.norm(self.word(ids) + self.position(places))
-
-
-def padding_bias(mask: Tensor, like: Tensor) -> Tensor:
-    """(n, length) bool, True where there is a token, to an attention bias (n, 1, 1, length)."""
-    return (~mask)[:, None, None, :].to(like.dtype) * -1e4
-
-
-def mean(x: Tensor, mask: Tensor) -> Tensor:
-    """The mean state over the tokens: (n, DIM), float32."""
-    kept = mask[:, :, None].float()
-    return (x.float() * kept).sum(1) / kept.sum(1)
-
-
-class Embedder(Encoder):
-    """A text to a unit vector: the mean of its last states, padding aside."""
-
-    def forward(self, ids: Tensor, mask: Tensor, drop: float = 0.0) -> Tensor:
-        """ids and mask (n, length) to unit rows (n, DIM)."""
-        x = F.dropout(self.embed(ids), drop, self.training)
-        bias = padding_bias(mask, x)
+    def states(self, packed: Packed) -> Tensor:
+        """The last states of all tokens, flat, float32 (rows * length, DIM)."""
+        apart = packed.owner[:, None, :, None] != packed.owner[:, None, None, :]
+        x = self.drop(self.norm(self.word(packed.ids) + self.position(packed.places)))
+        bias = apart.to(torch.bfloat16) * -1e4  # a text sees no other text of its row
         for layer in self.layers:
-            x = layer(x, *layer.keys_and_values(x), bias, drop)
-        return F.normalize(mean(x, mask), dim=1)
+            x = layer(x, bias, self.drop)
+        return x.float().flatten(0, 1)
 
-
-class Reranker(Encoder):
-    """Query and verse to a logit. The query does not see the verse, so it is read once.
-
-    The score is ``scale`` times the cosine of both mean states, plus a small head that
-    starts at zero.
-
-    Args:
-        pieces: the vocabulary's size.
-        lower: how many layers read the verse alone; they are not trained.
-    """
-
-    def __init__(self, pieces: int, lower: int = 6) -> None:
-        super().__init__(pieces)
-        self.lower = lower
-        self.scale = nn.Parameter(torch.tensor(20.0))
-        self.mix = nn.Linear(2 * DIM, DIM)
-        self.out = nn.Linear(DIM, 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
-
-    def freeze_lower(self) -> None:
-        """Keep the embeddings and the lower layers as they are."""
-        for part in (self.word, self.position, self.norm, *self.layers[: self.lower]):
-            part.requires_grad_(False)
-
-    def read_alone(self, ids: Tensor, bias: Tensor) -> Tensor:
-        """The states after the lower layers, without gradient."""
-        with torch.no_grad():
-            x = self.embed(ids)
-            for layer in self.layers[: self.lower]:
-                x = layer(x, *layer.keys_and_values(x), bias, 0.0)
-        return x
-
-    def forward(
-        self,
-        query: Tensor,
-        query_mask: Tensor,
-        verse: Tensor,
-        verse_mask: Tensor,
-        asked: Tensor,
-        drop: float = 0.0,
-    ) -> Tensor:
-        """Logits (verses,).
-
-        Args:
-            query: token ids (queries, length), and their mask.
-            verse: token ids (verses, length), and their mask.
-            asked: for each verse, the row of its query, (verses,).
-        """
-        query_bias = padding_bias(query_mask, self.norm.weight)
-        verse_bias = padding_bias(verse_mask, self.norm.weight)
-        y, x = self.read_alone(query, query_bias), self.read_alone(verse, verse_bias)
-        both = torch.cat([query_bias[asked], verse_bias], 3)
-        for layer in self.layers[self.lower :]:
-            query_keys, query_values = layer.keys_and_values(y)
-            keys, values = layer.keys_and_values(x)
-            keys = torch.cat([query_keys[asked], keys], 2)
-            values = torch.cat([query_values[asked], values], 2)
-            x, y = (
-                layer(x, keys, values, both, drop),
-                layer(y, query_keys, query_values, query_bias, drop),
-            )
-        verse_mean, query_mean = mean(x, verse_mask), mean(y, query_mask)[asked]
-        cosine = F.cosine_similarity(verse_mean, query_mean, dim=1)
+    def forward(self, packed: Packed) -> Reading:
+        """Read packed texts; autocast is the caller's."""
+        x = self.states(packed)
         with torch.autocast(x.device.type, enabled=False):
-            joined = torch.cat([verse_mean, verse_mean * query_mean], 1)
-            return self.scale * cosine + self.out(torch.tanh(self.mix(joined)))[:, 0]
+            mask, texts = packed.mask, len(packed.mask)
+            total = x.new_zeros(texts + 1, DIM).index_add(0, packed.owner.flatten(), x)[:texts]
+            tokens = F.normalize(self.token(x), dim=1)[packed.at] * mask[:, :, None]
+            shares = self.share(x)[:, 0][packed.at].masked_fill(~mask, -1e4).softmax(1)
+            return Reading(F.normalize(total / mask.sum(1, keepdim=True), dim=1), tokens, shares)

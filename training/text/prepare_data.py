@@ -2,11 +2,11 @@
 
     python prepare_data.py --ccpm ccpm_train.jsonl --pairs pairs.jsonl \\
         --prose classical_modern.jsonl.gz --captions captions_zh.jsonl --verses c.jsonl \\
+        --renderings renderings.tsv --dictionary chinese_word_dictionary.txt \\
         --works ../../data/works.json --base base.npz --pieces pieces.json --out OUT
 
 Writes OUT/data.npz, OUT/base.npz (pruned), OUT/tokenizer.json, OUT/dev.jsonl and
-OUT/pairs_dev.jsonl. Without --ccpm (whose licence forbids commercial use) the trainers need
-their ccpm sources set to 0.
+OUT/pairs_dev.jsonl. The trainer draws from what is there: what is left away is not needed.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import dictionary
 import jieba
 import jieba.posseg
 import numpy as np
@@ -31,6 +32,7 @@ from img2poem.models.builtin.text_tokens import TextTokenizer, clean
 
 Row = dict[str, Any]
 HERE = Path(__file__).parent
+PROSE_ROWS = 150_000
 EMPTY_WORDS = {
     "时候", "样子", "这里", "那里", "里面", "上面", "下面", "人们", "自己", "东西", "地方", "有人",
     "没有", "不能", "可以", "如今", "现在", "是", "有", "说", "来", "去", "到", "能", "要", "会",
@@ -68,17 +70,54 @@ def starter_lines(path: Path, leak_verses: set[str]) -> list[tuple[str, str]]:
     return [line for line in lines if not leak(line[0])]
 
 
+def own_rows(path: Path | None, ccpm: Sequence[Row], held: set[str]) -> list[Row]:
+    """Rows made of our own renderings of verses that stand as wrong choices in CCPM's rows.
+
+    Each makes another row of the same four choices, with another of them right. Renderings of
+    held-out verses, and of verses that are a right choice anywhere, are left out.
+    """
+    if path is None:
+        return []
+    lines = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines())
+    ours = {plain(verse): rendering for verse, rendering in lines}
+    answers = {plain(right_verse(row)) for row in ccpm}
+    leak, rows = Leak(held), []
+    for row in ccpm:
+        for place, choice in enumerate(row["choices"]):
+            rendering = ours.get(plain(choice), "")
+            if rendering and plain(choice) not in answers and not leak(choice):
+                rows.append(row | {"translation": rendering, "answer": place})
+                ours.pop(plain(choice))
+    return rows
+
+
+def prose_pairs(rows: Sequence[Row], held: set[str]) -> list[Row]:
+    """Short prose pairs, in random order, less those with a held-out verse in them."""
+    leak = Leak(held)
+    short = [
+        row
+        for row in rows
+        if 4 <= len(clean(row["classical"])) <= 24
+        and 5 <= len(clean(row["modern"])) <= 34
+        and not leak(row["classical"])
+    ]
+    return random.Random(4).sample(short, min(PROSE_ROWS, len(short)))
+
+
 def caption_rows(rows: Sequence[Row]) -> list[list[str]]:
     """Seven captions a training photo: five that people wrote, two by machine."""
     return [row["captions"] + row["captions_mt"][:2] for row in rows if row["split"] == "train"]
 
 
 def choose_vocabulary(
-    arguments: argparse.Namespace, ccpm: list[Row], pairs: list[Row], captions: list[list[str]]
-) -> list[vocabulary.Piece]:
+    arguments: argparse.Namespace,
+    ccpm: list[Row],
+    pairs: list[Row],
+    captions: list[list[str]],
+    prose: list[Row],
+    verses: list[str],
+) -> None:
     """Choose pieces by the training texts; writes the pruned base and the tokenizer."""
-    prose = read_lines(arguments.prose)
-    verses = [row["content"] for row in read_lines(arguments.verses)]
     weighted = [(clean(row["translation"]), 3.0) for row in (*ccpm, *pairs)]
     weighted += [(clean(choice), 1.0) for row in ccpm for choice in row["choices"]]
     weighted += [(clean(row["verse"]), 1.0) for row in pairs]
@@ -95,7 +134,6 @@ def choose_vocabulary(
     np.savez(arguments.out / "base.npz", **weights)
     chosen = vocabulary.vocabulary(pieces, kept, new)
     vocabulary.tokenizer_of(chosen).save(str(arguments.out / "tokenizer.json"))
-    return chosen
 
 
 class Writer:
@@ -129,7 +167,7 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    for name in ("--ccpm", "--prose", "--captions", "--verses"):
+    for name in ("--ccpm", "--prose", "--captions", "--verses", "--renderings", "--dictionary"):
         parser.add_argument(name, type=Path)
     for name in ("--pairs", "--works", "--base", "--pieces", "--out"):
         parser.add_argument(name, type=Path, required=True)
@@ -140,7 +178,9 @@ def main() -> None:
     ccpm, pairs = read_lines(arguments.ccpm), read_lines(arguments.pairs)
     captions = caption_rows(read_lines(arguments.captions))
     parts: Split = split(ccpm, pairs, arguments.dev_rows)
-    choose_vocabulary(arguments, ccpm, pairs, captions)
+    prose = read_lines(arguments.prose)
+    verses = [row["content"] for row in read_lines(arguments.verses)]
+    choose_vocabulary(arguments, ccpm, pairs, captions, prose, verses)
     dev, pairs_dev = [ccpm[i] for i in parts.ccpm_dev], [pairs[i] for i in parts.pairs_dev]
     held = {plain(right_verse(row)) for row in dev} | {plain(row["verse"]) for row in pairs_dev}
     starter = starter_lines(arguments.works, held)
@@ -148,6 +188,13 @@ def main() -> None:
     train = [ccpm[i] for i in parts.ccpm_train]
     writer.put_ccpm("train", train)
     writer.put_ccpm("dev", dev)
+    writer.put_ccpm("own", own_rows(arguments.renderings, train, held))
+    short = prose_pairs(prose, held)
+    writer.put("prose_query", [row["modern"] for row in short])
+    writer.put("prose_text", [row["classical"] for row in short])
+    words = dictionary.read(arguments.dictionary, verses)
+    writer.put("word", [word for word, _ in words])
+    writer.put("meaning", [meaning for _, meaning in words])
     writer.put("pairs_query", [pairs[i]["translation"] for i in parts.pairs_train])
     writer.put("pairs_verse", [pairs[i]["verse"] for i in parts.pairs_train])
     writer.put("starter_verse", [verse for verse, _ in starter])

@@ -1,10 +1,11 @@
-"""The built-in text models: a bi-encoder for search and a reranker, run by onnxruntime."""
+"""The built-in text model: one encoder that searches with a vector a text, and reranks with
+a vector a token; run by onnxruntime."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -17,18 +18,17 @@ if TYPE_CHECKING:
 
     from img2poem.corpus.verse import Verse
     from img2poem.models.base import TextKind
-    from img2poem.models.builtin.text_tokens import TextTokenizer
 
     FloatArray = npt.NDArray[np.float32]
+    IntArray = npt.NDArray[np.int64]
 
 MAX_TOKENS = 128
 MAX_QUERY_TOKENS = 96
 MAX_VERSE_TOKENS = 64
-ENCODE_BATCH = 64
-RERANK_BATCH = 16
-# How much the embedder's cosine says beside the joint reading, chosen on development rows:
-# each is wrong where the other is not.
-COSINE_WEIGHT = 15.0
+BATCH = 64
+# How much the token vectors say beside the cosine, chosen on development rows: each is wrong
+# where the other is not.
+TOKENS_WEIGHT = 1.0
 
 
 def _weights(name: str) -> bytes:
@@ -42,24 +42,47 @@ def _weights(name: str) -> bytes:
         ) from None
 
 
-@lru_cache(maxsize=1)
-def _tokenizer() -> TextTokenizer:
-    from img2poem.models.builtin.text_tokens import TextTokenizer
+class _Encoder:
+    """The weights in memory, once for both seats."""
 
-    return TextTokenizer(_weights("tokenizer.json").decode("utf-8"))
+    def __init__(self, threads: int) -> None:
+        import onnxruntime
+
+        from img2poem.models.builtin.text_tokens import TextTokenizer
+
+        weights, tokens = _weights("embedder.onnx"), _weights("tokenizer.json")
+        self.fingerprint = hashlib.sha256(weights + tokens).hexdigest()[:16]
+        self.tokenizer = TextTokenizer(tokens.decode("utf-8"))
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        # The file's operators are already the fast ones; fusing further makes them slower.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        self._only_asked = onnxruntime.RunOptions()
+        self._only_asked.only_execute_path_to_fetches = True
+        providers = ["CPUExecutionProvider"]
+        self.session: Any = onnxruntime.InferenceSession(weights, options, providers=providers)
+
+    def read(
+        self, texts: Sequence[str], limit: int, outputs: Sequence[str]
+    ) -> Iterator[tuple[IntArray, list[FloatArray]]]:
+        """Batches of texts of like length: their places in ``texts``, and the outputs."""
+        import numpy as np
+
+        from img2poem.models.builtin.text_tokens import END, START, pad
+
+        rows = [[START, *ids, END] for ids in self.tokenizer.ids(texts, limit)]
+        order = np.argsort([len(row) for row in rows], kind="stable")
+        for start in range(0, len(rows), BATCH):
+            chosen = order[start : start + BATCH]
+            ids, mask = pad([rows[i] for i in chosen])
+            feeds = {"ids": ids, "mask": mask}
+            yield chosen, self.session.run(list(outputs), feeds, self._only_asked)
 
 
-@lru_cache(maxsize=4)
-def _session(name: str, threads: int) -> Any:
-    """The session of a weights file; the reranker shares the embedder's."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    # The files' operators are already the fast ones; fusing further makes them slower.
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    return onnxruntime.InferenceSession(_weights(name), options, providers=["CPUExecutionProvider"])
+@lru_cache(maxsize=2)
+def _encoder(threads: int) -> _Encoder:
+    return _Encoder(threads)
 
 
 class BuiltinEmbedder:
@@ -73,11 +96,8 @@ class BuiltinEmbedder:
     dim = 384
 
     def __init__(self, threads: int = 0) -> None:
-        weights = _weights("embedder.onnx")
-        tokens = _weights("tokenizer.json")
-        self.fingerprint = hashlib.sha256(weights + tokens).hexdigest()[:16]
-        self._session = _session("embedder.onnx", threads)
-        self._tokenizer = _tokenizer()
+        self._encoder = _encoder(threads)
+        self.fingerprint = self._encoder.fingerprint
 
     def encode(self, texts: Sequence[str], *, kind: TextKind) -> FloatArray:
         """Encode texts as unit rows, float32 (len(texts), 384); long texts are cut at 126 tokens.
@@ -86,22 +106,19 @@ class BuiltinEmbedder:
         """
         import numpy as np
 
-        from img2poem.models.builtin.text_tokens import END, START, pad
-
-        rows = [[START, *ids, END] for ids in self._tokenizer.ids(texts, MAX_TOKENS - 2)]
-        out = np.empty((len(rows), self.dim), np.float32)
-        order = np.argsort([len(row) for row in rows], kind="stable")
-        for start in range(0, len(rows), ENCODE_BATCH):
-            chosen = order[start : start + ENCODE_BATCH]
-            ids, mask = pad([rows[i] for i in chosen])
-            out[chosen] = self._session.run(None, {"ids": ids, "mask": mask})[0]
+        out = np.empty((len(texts), self.dim), np.float32)
+        for chosen, (vectors,) in self._encoder.read(texts, MAX_TOKENS - 2, ["vectors"]):
+            out[chosen] = vectors
         return out
 
 
 class BuiltinReranker:
-    """Reads query and verse together and says how well the verse answers.
+    """Compares query and verse token by token and says how well the verse answers.
 
-    A verse with a modern rendering is read twice, as itself and as its rendering.
+    Every token of one side is held against the token of the other that is nearest to it, as
+    ColBERT does, but in both directions, since a verse and its paraphrase are about as long,
+    and with a weight for each token. The encoder is the embedder's, so no second model is
+    loaded. A verse with a modern rendering is read twice, as itself and as its rendering.
 
     Args:
         threads: how many threads onnxruntime may use; 0 lets it choose.
@@ -114,11 +131,9 @@ class BuiltinReranker:
     name = "builtin"
 
     def __init__(self, threads: int = 0) -> None:
-        self._session = _session("reranker.onnx", threads)
-        self._embedder = BuiltinEmbedder(threads)
+        self._encoder = _encoder(threads)
         self._calibration = json.loads(_weights("calibration.json"))
         self.threshold = float(self._calibration["threshold"])
-        self._tokenizer = _tokenizer()
 
     def score(self, query: str, verses: Sequence[Verse]) -> FloatArray:
         """Score verses for a query: float32 (len(verses),), a probability-like 0 to 1."""
@@ -126,39 +141,49 @@ class BuiltinReranker:
 
         if not verses:
             return np.empty(0, np.float32)
-        logits = self._calibrated(query, [verse.text for verse in verses], "verse")
         rendered = [i for i, verse in enumerate(verses) if verse.translation]
+        texts = [verse.text for verse in verses] + [verses[i].translation for i in rendered]
+        agreed = self.agreement(query, texts)
+        logits = self._calibrated(agreed[: len(verses)], "verse")
         if rendered:
-            renderings = [verses[i].translation for i in rendered]
-            second = self._calibrated(query, renderings, "rendering")
+            second = self._calibrated(agreed[len(verses) :], "rendering")
             logits[rendered] = np.maximum(logits[rendered], second)
         scores: FloatArray = (1.0 / (1.0 + np.exp(-logits))).astype(np.float32)
         return scores
 
-    def _calibrated(self, query: str, texts: Sequence[str], kind: str) -> FloatArray:
+    def _calibrated(self, agreed: FloatArray, kind: str) -> FloatArray:
         """Log odds that each text, a verse or a rendering, answers the query."""
         settings = self._calibration[kind]
-        logits: FloatArray = self.logits(query, texts)
-        logits *= settings["scale"]
-        logits += settings["offset"]
+        logits: FloatArray = agreed * settings["scale"] + settings["offset"]
         return logits
 
-    def logits(self, query: str, texts: Sequence[str]) -> FloatArray:
-        """Joint reading and cosine together, float32 (len(texts),), not calibrated."""
+    def agreement(self, query: str, texts: Sequence[str]) -> FloatArray:
+        """Cosine and agreement of the tokens together, float32 (len(texts),), not calibrated."""
         import numpy as np
 
-        from img2poem.models.builtin.text_tokens import END, START, pad
+        outputs = ("vectors", "tokens", "shares")
+        ((_, (vector, tokens, shares)),) = self._encoder.read([query], MAX_QUERY_TOKENS, outputs)
+        out = np.empty(len(texts), np.float32)
+        for chosen, read in self._encoder.read(texts, MAX_VERSE_TOKENS, outputs):
+            cosines = read[0] @ vector[0]
+            out[chosen] = cosines + TOKENS_WEIGHT * _late(tokens[0], shares[0], *read[1:])
+        return out
 
-        asked = self._tokenizer.ids([query], MAX_QUERY_TOKENS)[0]
-        question = np.array([[START, *asked, END]], np.int64)
-        rows = [[START, *ids, END] for ids in self._tokenizer.ids(texts, MAX_VERSE_TOKENS)]
-        logits = np.empty(len(rows), np.float32)
-        order = np.argsort([len(row) for row in rows], kind="stable")
-        for start in range(0, len(rows), RERANK_BATCH):
-            chosen = order[start : start + RERANK_BATCH]
-            ids, mask = pad([rows[i] for i in chosen])
-            inputs = {"query": question, "ids": ids, "mask": mask}
-            logits[chosen] = self._session.run(None, inputs)[0]
-        vectors = self._embedder.encode([query, *texts], kind="passage")
-        logits += COSINE_WEIGHT * (vectors[1:] @ vectors[0])
-        return logits
+
+def _late(
+    query: FloatArray, query_shares: FloatArray, tokens: FloatArray, shares: FloatArray
+) -> FloatArray:
+    """How far the tokens of a query and of some texts find each other, -1 to 1.
+
+    Args:
+        query: unit token vectors (asked, dim), and the shares they count with (asked,).
+        tokens: of the texts (n, length, dim), and their shares (n, length), 0 for padding.
+    """
+    import numpy as np
+
+    alike = tokens @ query.T
+    alike[shares == 0] = -1.0
+    found: FloatArray = (alike.max(2) * shares).sum(1)
+    asked: FloatArray = np.einsum("nq,q->n", alike.max(1), query_shares)
+    late: FloatArray = (found + asked) / np.float32(2)
+    return late
