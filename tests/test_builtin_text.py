@@ -128,6 +128,25 @@ def test_words_that_a_verse_says_score_above_words_that_poetry_does_not(reranker
     assert min(said) >= reranker.threshold > max(unsaid)
 
 
+def test_a_verse_read_before_scores_the_same_and_few_are_kept(monkeypatch):
+    monkeypatch.setattr(builtin, "KEPT_READINGS", 4)
+    reranker = BuiltinReranker(threads=1)
+    first = reranker.score("想家", [SNOW, HOME])
+    assert np.array_equal(reranker.score("想家", [SNOW, HOME]), first)
+    reranker.score("春天", [SPRING, RIVER])
+    assert len(reranker._known) == 4
+    assert reranker.score("想家", [SNOW, HOME]) == pytest.approx(first, abs=0.05)
+
+
+@pytest.fixture
+def unloaded():
+    """Weights are read anew, and what the test makes of them is not kept."""
+    builtin._encoder.cache_clear()
+    yield
+    builtin._encoder.cache_clear()
+
+
+@pytest.mark.usefixtures("unloaded")
 def test_the_fingerprint_changes_with_the_weights(monkeypatch, embedder):
     read = builtin._weights
     changed = {"tokenizer.json": read("tokenizer.json") + b"\n"}
@@ -136,6 +155,7 @@ def test_the_fingerprint_changes_with_the_weights(monkeypatch, embedder):
     assert other.fingerprint != embedder.fingerprint
 
 
+@pytest.mark.usefixtures("unloaded")
 def test_missing_weights_are_a_clear_error(monkeypatch, tmp_path):
     monkeypatch.setattr(builtin, "files", lambda _: tmp_path)
     with pytest.raises(UserError, match=r"embedder\.onnx is missing"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -75,6 +77,13 @@ def test_variants_of_one_line_are_shown_once() -> None:
         ]
     )
     assert [m.verse.text for m in kept] == ["床前明月光，疑是地上霜。", "白日依山尽，黄河入海流。"]
+
+
+def test_a_poet_who_quotes_another_is_shown_beside_him() -> None:
+    quoting = Verse("我醉拍手狂歌，举杯邀月，对影成三客。", author="苏轼")
+    quoted = Verse("举杯邀明月，对影成三人。", author="李白")
+    assert len(distinct([Match(quoting, 0.9), Match(quoted, 0.8)])) == 2
+    assert len(distinct([Match(quoted, 0.9), Match(replace(quoted, author="李太白"), 0.8)])) == 1
 
 
 @given(st.lists(st.text("山水月花鸟，。", max_size=12), max_size=12))

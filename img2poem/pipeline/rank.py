@@ -43,7 +43,7 @@ class Weights:
 
 
 PHOTO_WEIGHTS = Weights()
-NAMED_IN_WORDS = 2.0
+NAMED_IN_WORDS = 1.0
 
 
 def rank(
@@ -166,18 +166,29 @@ def naming(score: float, named: float) -> float:
 
 
 def distinct(matches: Sequence[Match]) -> list[Match]:
-    """Drop verses that repeat, or nearly repeat, a better-placed one."""
+    """Drop verses that repeat, or nearly repeat, a better-placed one.
+
+    Two verses that share most of their character pairs are variants of one line; two poets
+    must share nearly all, for one of them may be quoting the other.
+    """
     kept: list[Match] = []
-    taken: list[set[str]] = []
+    taken: list[tuple[str, set[str]]] = []
     for match in matches:
-        text = _NOT_TEXT.sub("", match.verse.text)
+        text, author = _NOT_TEXT.sub("", match.verse.text), match.verse.author
         pairs = {text[i : i + 2] for i in range(len(text) - 1)} or {text}
-        # Two verses sharing most of their character pairs are variants of one line.
-        if any(len(pairs & other) >= 0.6 * min(len(pairs), len(other)) for other in taken):
+        if any(
+            len(pairs & other) >= _alike(author, poet) * min(len(pairs), len(other))
+            for poet, other in taken
+        ):
             continue
         kept.append(match)
-        taken.append(pairs)
+        taken.append((author, pairs))
     return kept
+
+
+def _alike(author: str, poet: str) -> float:
+    """The share of their character pairs that makes two verses one, by who wrote them."""
+    return 0.8 if author and poet and author != poet else 0.6
 
 
 def _scores(candidates: Sequence[Candidate], query: str, reranker: Reranker | None) -> list[float]:

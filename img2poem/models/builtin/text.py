@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from img2poem.errors import UserError
 
@@ -26,9 +27,11 @@ MAX_TOKENS = 128
 MAX_QUERY_TOKENS = 96
 MAX_VERSE_TOKENS = 64
 BATCH = 64
+KEPT_READINGS = 3_000  # about 30 MB
 # How much the token vectors say beside the cosine, chosen on development rows: each is wrong
 # where the other is not.
 TOKENS_WEIGHT = 1.0
+SURE = 3.0  # log odds, about 20 to 1
 
 
 def _weights(name: str) -> bytes:
@@ -112,12 +115,45 @@ class BuiltinEmbedder:
         return out
 
 
+class _Reading(NamedTuple):
+    """What the encoder makes of one text.
+
+    Attributes:
+        vector: of the text, unit (dim,).
+        tokens: unit rows (tokens, token dim).
+        shares: how much each token counts (tokens,), 1 in all.
+    """
+
+    vector: FloatArray
+    tokens: FloatArray
+    shares: FloatArray
+
+    def agreement(self, other: _Reading) -> float:
+        """Cosine, and how far the tokens of both sides find each other."""
+        alike = self.tokens @ other.tokens.T
+        found = alike.max(1) @ self.shares + alike.max(0) @ other.shares
+        return float(self.vector @ other.vector + TOKENS_WEIGHT * found / 2)
+
+
+def _tempered(logits: FloatArray) -> FloatArray:
+    """Log odds that grow with their logarithm beyond 20 to 1.
+
+    They were calibrated on a few hundred queries, which say nothing of a thousand to one;
+    but of two verses that answer well the better one must still come first.
+    """
+    import numpy as np
+
+    beyond = np.maximum(logits - SURE, 0.0)
+    tempered: FloatArray = np.minimum(logits, SURE) + np.log1p(beyond)
+    return tempered
+
+
 class BuiltinReranker:
     """Compares query and verse token by token and says how well the verse answers.
 
     Every token of one side is held against the token of the other that is nearest to it, as
     ColBERT does, but in both directions, since a verse and its paraphrase are about as long,
-    and with a weight for each token. The encoder is the embedder's, so no second model is
+    and with a share for each token. The encoder is the embedder's, so no second model is
     loaded. A verse with a modern rendering is read twice, as itself and as its rendering.
 
     Args:
@@ -134,6 +170,8 @@ class BuiltinReranker:
         self._encoder = _encoder(threads)
         self._calibration = json.loads(_weights("calibration.json"))
         self.threshold = float(self._calibration["threshold"])
+        # Photos of a folder, and one user's questions, meet many of the same verses.
+        self._known: OrderedDict[str, _Reading] = OrderedDict()
 
     def score(self, query: str, verses: Sequence[Verse]) -> FloatArray:
         """Score verses for a query: float32 (len(verses),), a probability-like 0 to 1."""
@@ -147,8 +185,8 @@ class BuiltinReranker:
         logits = self._calibrated(agreed[: len(verses)], "verse")
         if rendered:
             second = self._calibrated(agreed[len(verses) :], "rendering")
-            logits[rendered] = np.maximum(logits[rendered], second)
-        scores: FloatArray = (1.0 / (1.0 + np.exp(-logits))).astype(np.float32)
+            logits[rendered] = np.logaddexp(logits[rendered], second)
+        scores: FloatArray = (1.0 / (1.0 + np.exp(-_tempered(logits)))).astype(np.float32)
         return scores
 
     def _calibrated(self, agreed: FloatArray, kind: str) -> FloatArray:
@@ -161,29 +199,23 @@ class BuiltinReranker:
         """Cosine and agreement of the tokens together, float32 (len(texts),), not calibrated."""
         import numpy as np
 
+        (asked,) = self._read([query], MAX_QUERY_TOKENS)
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        self._known.update(zip(new, self._read(new, MAX_VERSE_TOKENS), strict=True))
+        agreed = [self._known[text].agreement(asked) for text in texts]
+        for text in texts:
+            self._known.move_to_end(text)
+        while len(self._known) > KEPT_READINGS:
+            self._known.popitem(last=False)
+        return np.array(agreed, np.float32)
+
+    def _read(self, texts: Sequence[str], limit: int) -> list[_Reading]:
+        readings: dict[int, _Reading] = {}
         outputs = ("vectors", "tokens", "shares")
-        ((_, (vector, tokens, shares)),) = self._encoder.read([query], MAX_QUERY_TOKENS, outputs)
-        out = np.empty(len(texts), np.float32)
-        for chosen, read in self._encoder.read(texts, MAX_VERSE_TOKENS, outputs):
-            cosines = read[0] @ vector[0]
-            out[chosen] = cosines + TOKENS_WEIGHT * _late(tokens[0], shares[0], *read[1:])
-        return out
-
-
-def _late(
-    query: FloatArray, query_shares: FloatArray, tokens: FloatArray, shares: FloatArray
-) -> FloatArray:
-    """How far the tokens of a query and of some texts find each other, -1 to 1.
-
-    Args:
-        query: unit token vectors (asked, dim), and the shares they count with (asked,).
-        tokens: of the texts (n, length, dim), and their shares (n, length), 0 for padding.
-    """
-    import numpy as np
-
-    alike = tokens @ query.T
-    alike[shares == 0] = -1.0
-    found: FloatArray = (alike.max(2) * shares).sum(1)
-    asked: FloatArray = np.einsum("nq,q->n", alike.max(1), query_shares)
-    late: FloatArray = (found + asked) / np.float32(2)
-    return late
+        for chosen, (vectors, tokens, shares) in self._encoder.read(texts, limit, outputs):
+            for row, place in enumerate(chosen):
+                there = shares[row] > 0
+                readings[int(place)] = _Reading(
+                    vectors[row].copy(), tokens[row][there], shares[row][there]
+                )
+        return [readings[place] for place in range(len(texts))]

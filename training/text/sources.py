@@ -1,0 +1,140 @@
+"""Where training batches come from: every source's queries, their texts and hard negatives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from data import Data, Ids
+
+# How often each source is drawn. CCPM is what is measured; the rest is what users ask with
+# (keywords, captions) and where words are learnt (prose, the dictionary).
+SHARES = {
+    "ccpm": 0.44,
+    "own": 0.14,
+    "starter": 0.10,
+    "starter_keywords": 0.07,
+    "prose": 0.06,
+    "captions": 0.06,
+    "dictionary": 0.06,
+    "ccpm_keywords": 0.04,
+    "pairs": 0.03,
+}
+SIZES = {"ccpm": 80, "own": 80, "prose": 128, "dictionary": 256}
+SIZE = 112
+MINED = 2  # of the texts mined for a CCPM row, so many in a batch
+CAPTIONS = 7
+
+
+class Batch(NamedTuple):
+    """Queries, the text of each, and as many hard negatives for every query (or none)."""
+
+    source: str
+    queries: list[Ids]
+    texts: list[Ids]
+    hard: list[Ids]
+
+
+class Draw:
+    """Random batches: every row of a source once before any comes again.
+
+    Args:
+        data: what ``prepare_data.py`` wrote; a source that it lacks is not drawn from.
+        seed: of the draw.
+    """
+
+    def __init__(self, data: Data, seed: int) -> None:
+        self.data = data
+        self.random = np.random.RandomState(seed)
+        self.mined: list[Sequence[Ids]] = []
+        self._left: dict[str, Ids] = {}
+        self._with_keywords = {
+            name: [i for i in range(rows) if len(data.keywords(name, i)) >= 2]
+            for name, rows in (
+                ("train", len(data["train_query"])),
+                ("starter", len(data["starter_verse"])),
+            )
+        }
+        sizes = {
+            "ccpm": len(data["train_query"]),
+            "own": len(data["own_query"]),
+            "starter": len(data["starter_verse"]),
+            "starter_keywords": len(self._with_keywords["starter"]),
+            "prose": len(data["prose_query"]),
+            "captions": len(data["caption"]) // CAPTIONS,
+            "dictionary": len(data["word"]),
+            "ccpm_keywords": len(self._with_keywords["train"]),
+            "pairs": len(data["pairs_query"]),
+        }
+        self._sizes = {name: size for name, size in sizes.items() if size}
+        shares = np.array([SHARES[name] for name in self._sizes])
+        self._shares = shares / shares.sum()
+
+    def batch(self) -> Batch:
+        """The next batch."""
+        source = str(self.random.choice(list(self._sizes), p=self._shares))
+        rows = self._rows(source, SIZES.get(source, SIZE), self._sizes[source])
+        data = self.data
+        if source == "ccpm":
+            return self._four_way(source, "train", rows)
+        if source == "own":
+            return self._four_way(source, "own", rows)
+        if source == "captions":
+            both = [self._two_captions(photo) for photo in rows]
+            return Batch(source, [one for one, _ in both], [other for _, other in both], [])
+        if source == "ccpm_keywords":
+            rows = [self._with_keywords["train"][i] for i in rows]
+            texts = [data.choices("train", i)[0] for i in rows]
+            return Batch(source, [self._keyword_query("train", i) for i in rows], texts, [])
+        if source == "starter_keywords":
+            rows = [self._with_keywords["starter"][i] for i in rows]
+            kinds = np.where(self.random.rand(len(rows)) < 0.4, "verse", "rendering")
+            texts = [data[f"starter_{kind}"][i] for kind, i in zip(kinds, rows, strict=True)]
+            return Batch(source, [self._keyword_query("starter", i) for i in rows], texts, [])
+        query, text = {
+            "starter": ("starter_rendering", "starter_verse"),
+            "prose": ("prose_query", "prose_text"),
+            "dictionary": ("meaning", "word"),
+            "pairs": ("pairs_query", "pairs_verse"),
+        }[source]
+        return Batch(source, [data[query][i] for i in rows], [data[text][i] for i in rows], [])
+
+    def _four_way(self, source: str, name: str, rows: list[int]) -> Batch:
+        """A query, its verse, the three wrong choices, and texts mined for it."""
+        four = [self.data.choices(name, i) for i in rows]
+        hard: list[Ids] = []
+        for row, (_, wrong) in zip(rows, four, strict=True):
+            hard += wrong
+            if source == "ccpm" and self.mined:
+                chosen = self.random.choice(len(self.mined[row]), MINED, replace=False)
+                hard += [self.mined[row][i] for i in chosen]
+        queries = [self.data[f"{name}_query"][i] for i in rows]
+        return Batch(source, queries, [right for right, _ in four], hard)
+
+    def _rows(self, name: str, wanted: int, size: int) -> list[int]:
+        left = self._left.get(name, np.empty(0, int))
+        while len(left) < wanted:
+            left = np.concatenate([left, self.random.permutation(size)])
+        self._left[name] = left[wanted:]
+        return [int(i) for i in left[:wanted]]
+
+    def _keyword_query(self, name: str, row: int) -> Ids:
+        """Two to five content words, mostly in order and with commas between: a user's query."""
+        words = self.data.keywords(name, row)
+        count = min(len(words), self.random.randint(2, 6))
+        chosen = list(self.random.choice(len(words), count, replace=False))
+        if self.random.rand() < 0.6:
+            chosen.sort()
+        parts: list[Ids] = []
+        for place, i in enumerate(chosen):
+            if place and self.random.rand() < 0.85:
+                parts.append(self.data.numbers["comma"])
+            parts.append(words[i])
+        return np.concatenate(parts)
+
+    def _two_captions(self, photo: int) -> tuple[Ids, Ids]:
+        """Two of the captions of one photo."""
+        one, other = self.random.choice(CAPTIONS, 2, replace=False) + CAPTIONS * photo
+        return self.data["caption"][int(one)], self.data["caption"][int(other)]
