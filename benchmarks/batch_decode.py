@@ -50,7 +50,7 @@ def main(folder: Path) -> None:
     """Time both sides, warm, in turn."""
     pipeline = img2poem.load()
     photos = find_photos(folder)
-    pipeline.query(photo=photos[0])  # loads the models, builds the index on first use
+    pipeline.query(photo=photos[0])  # loads the models
     with tempfile.TemporaryDirectory() as out:
         for round_number in range(2):
             began = time.perf_counter()

@@ -44,6 +44,8 @@ def main(folder: Path, count: int) -> None:
             samples.append(resident(process))
             time.sleep(1)
         seconds = time.perf_counter() - began
+        if process.returncode:
+            sys.exit(f"img2poem batch ended with {process.returncode}")
     tenths = [
         max(samples[i * len(samples) // 10 : (i + 1) * len(samples) // 10 + 1]) for i in range(10)
     ]

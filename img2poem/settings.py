@@ -210,9 +210,9 @@ def _choice(*allowed: str) -> Any:
 
 
 def _positive(value: Any) -> int:
-    number = int(value)
-    if number != float(value):
+    if isinstance(value, float) and not value.is_integer():
         raise ValueError("it must be a whole number")
+    number = int(value)
     if number < 1:
         raise ValueError("it must be 1 or more")
     return number

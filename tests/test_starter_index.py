@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -36,14 +37,23 @@ def test_the_shipped_index_holds_the_shipped_corpus(tmp_path: Path) -> None:
     assert index.cosines(wanted, [7])[0, 0] == pytest.approx(1, abs=2e-3)
 
 
-def test_an_index_of_other_weights_is_not_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("problem", ["other weights", "damaged", "missing"])
+def test_a_shipped_index_that_does_not_serve_is_built_anew(
+    problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from img2poem.pipeline import library
 
     embedder = BuiltinEmbedder()
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    monkeypatch.setattr(embedder, "fingerprint", "another")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    copy = tmp_path / "shipped"
+    if problem == "other weights":
+        monkeypatch.setattr(embedder, "fingerprint", "another")
+    elif problem == "damaged":
+        shutil.copytree(shipped_index("ct"), copy)
+        (copy / "vectors.faiss").write_bytes(b"short")
+    if problem != "other weights":
+        monkeypatch.setattr(library, "shipped_index", lambda corpus: copy)
     built: list[str] = []
 
     def build(corpus: str, *_: object, **__: object) -> None:

@@ -105,3 +105,103 @@ def test_the_exported_graph_computes_what_the_trained_model_does():
     assert tokens[there] == pytest.approx(wanted.tokens.numpy()[:, :length][there], abs=0.03)
     assert shares == pytest.approx(wanted.shares.numpy()[:, :length], abs=0.05)
     assert not shares[~there].any()
+
+
+def tiny_data(tmp_path):
+    """Six rows of four choices, and a few rows of every other source."""
+    from data import Data, save
+
+    random = np.random.default_rng(1)
+    names = {
+        "train_query": 6, "train_choice": 24, "dev_query": 2, "dev_choice": 8, "pairs_query": 3,
+        "pairs_verse": 3, "starter_verse": 5, "starter_rendering": 5, "caption": 14,
+        "prose_query": 4, "prose_text": 4, "word": 4, "meaning": 4, "not_poetry": 4,
+        "train_keyword": 18, "starter_keyword": 15,
+    }  # fmt: skip
+    texts = {
+        name: [random.integers(4, 50, random.integers(2, 9)) for _ in range(count)]
+        for name, count in names.items()
+    }
+    numbers = {
+        "comma": np.array([5]),
+        "train_answer": np.zeros(6, np.int8),
+        "dev_answer": np.ones(2, np.int8),
+        "train_keyword_ends": np.arange(3, 21, 3),
+        "starter_keyword_ends": np.arange(3, 18, 3),
+    }
+    save(tmp_path / "data.npz", texts, numbers)
+    return Data(tmp_path / "data.npz")
+
+
+def test_every_source_gives_batches_with_a_loss(tmp_path):
+    torch = pytest.importorskip("torch")
+    from losses import loss
+    from model import Embedder
+    from sources import SHARES, Draw
+
+    from data import pack
+
+    torch.manual_seed(0)
+    model, draw = Embedder(60), Draw(tiny_data(tmp_path), seed=3)
+    seen = {}
+    while len(seen) < len(SHARES):
+        batch = draw.batch()
+        seen[batch.source] = batch
+    for batch in seen.values():
+        value = loss(model(pack([*batch.queries, *batch.texts, *batch.hard])), batch)
+        value.backward()
+        assert torch.isfinite(value)
+        assert len(batch.hard) % len(batch.queries) == 0
+    assert set(seen) == set(SHARES)
+
+
+def test_mined_texts_are_neither_the_answer_nor_a_development_choice(tmp_path):
+    torch = pytest.importorskip("torch")
+    import train_embedder
+    from model import Embedder
+
+    torch.manual_seed(0)
+    data = tiny_data(tmp_path)
+    train_embedder.NEAREST = 3
+    mined = train_embedder.mine(Embedder(60), data)
+    assert [len(row) for row in mined] == [3] * 6
+    for row, texts in enumerate(mined):
+        answer = data.choices("train", row)[0].tobytes()
+        assert answer not in {text.tobytes() for text in texts}
+
+
+def test_our_renderings_make_rows_of_verses_that_nobody_is_asked_about(tmp_path):
+    pytest.importorskip("jieba", reason="cutting texts into words is for training alone")
+    import hashlib
+
+    from prepare_data import own_rows
+
+    train = [ccpm_row("甲", ["春眠不觉晓", "处处闻啼鸟", "夜来风雨声", "花落知多少"])]
+    dev = [ccpm_row("乙", ["白日依山尽", "夜来风雨声", "黄河入海流", "更上一层楼"])]
+    lines = [
+        f"{hashlib.sha256(verse.encode()).hexdigest()[:12]}\t{verse}的意思\n"
+        for verse in ("春眠不觉晓", "处处闻啼鸟", "夜来风雨声")
+    ]
+    (tmp_path / "renderings.tsv").write_text("".join(lines))
+    (row,) = own_rows(tmp_path / "renderings.tsv", train, dev, {"白日依山尽"})
+    assert row == train[0] | {"translation": "处处闻啼鸟的意思", "answer": 1}
+
+
+def test_a_dictionary_entry_is_cut_to_its_defining_phrases():
+    from dictionary import meanings
+
+    assert meanings("1.指春风。2.比喻革命的力量和气势：~压倒西风。") == [
+        "春风",
+        "革命的力量和气势",
+    ]
+    assert meanings("参见“月亮”。") == []
+
+
+def test_queries_to_train_on_are_not_those_to_report_on():
+    import not_poetry
+
+    made = not_poetry.queries(3000)
+    folder = Path(not_poetry.__file__).parent
+    report = (folder / "not_poetry_report.txt").read_text(encoding="utf-8").splitlines()
+    assert len(set(made)) == 3000
+    assert not set(made) & set(report)

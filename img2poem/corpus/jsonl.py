@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from img2poem.corpus.verse import Verse
+from img2poem.corpus.verse import Verse, fits
 from img2poem.errors import UserError
 
 
@@ -82,7 +82,7 @@ def _value(row: dict[str, Any], key: str, default: Any, path: Path, number: int)
     value = row.get(key)
     if value is None:
         return default
-    if type(value) is not type(default) or (default == 0 and not -(2**63) <= value < 2**63):
+    if type(value) is not type(default) or not fits(value):
         raise _bad_line(path, number, f'has a wrong "{key}"')
     return value
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+def fits(value: object) -> bool:
+    """Whether a value is no whole number, or one that an index holds: of 64 bits."""
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
+
+
 @dataclass(frozen=True, slots=True)
 class Verse:
     """One line of a poem: a couplet, or a sentence.

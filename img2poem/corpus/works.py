@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from img2poem.corpus import chinese_poetry
 from img2poem.corpus.json_stream import read_objects
+from img2poem.corpus.verse import fits
 from img2poem.errors import UserError
 
 Progress = Callable[[int, int], None]
@@ -114,7 +115,7 @@ def _work(item: dict[str, Any]) -> Work:
     )
     if tuple(map(type, work)) != _TYPES:
         work = _repaired(work)
-    return work if -(2**63) <= work.id < 2**63 else work._replace(id=0)
+    return work if fits(work.id) else work._replace(id=0)
 
 
 def _repaired(work: Work) -> Work:

@@ -11,6 +11,10 @@ from img2poem.files import expand_home
 from img2poem.models.base import Description, Photo
 from img2poem.pipeline.photo import looks_like_photo
 
+# What no verse has a word for, the imagery nearest to it, and how near that is.
+_NEAREST = {"咖啡": "茶"}
+_NEAR = 0.7
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -37,12 +41,18 @@ class Ask:
 
     @property
     def imagery(self) -> dict[str, float] | None:
-        """Imagery seen in the photo, and named beside it, with probabilities; None: no photo."""
+        """Imagery that verses may answer, with probabilities; None: no photo.
+
+        What was seen in the photo, or the nearest that verses name, and what the words name.
+        """
         from img2poem.corpus.imagery import lexicon
 
         if self.description is None:
             return None
         seen = {imagery.tag: imagery.score for imagery in self.description.imagery}
+        for tag, nearest in _NEAREST.items():
+            if tag in seen:
+                seen[nearest] = max(seen.get(nearest, 0.0), _NEAR * seen[tag])
         named = {*lexicon().find_modern(self.words), *lexicon().find_verse(self.words)}
         return seen | dict.fromkeys(named, 1.0)
 

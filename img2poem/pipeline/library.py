@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -104,16 +105,11 @@ def open_index(
             reporter.notice("The index of the shipped corpus is damaged; building it again.")
     elif not place.starter:
         raise _no_index(corpus, embedder.name, place)
-    elif _fits(shipped_index(corpus), embedder):
-        return VerseIndex.open(shipped_index(corpus))
+    else:
+        with suppress(UserError):  # none for this corpus, or of other weights: one is built
+            return VerseIndex.open(shipped_index(corpus), embedder_fingerprint=embedder.fingerprint)
     build(corpus, embedder, data=data, reporter=reporter, force=place.folder.exists())
     return VerseIndex.open(place.folder, embedder_fingerprint=embedder.fingerprint)
-
-
-def _fits(folder: Path, embedder: Embedder) -> bool:
-    from img2poem.index.manifest import Manifest
-
-    return folder.is_dir() and Manifest.read(folder).fingerprint == embedder.fingerprint
 
 
 def build(

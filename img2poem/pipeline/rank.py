@@ -43,7 +43,11 @@ class Weights:
 
 
 PHOTO_WEIGHTS = Weights()
+# Chosen on development queries (training/text/RESULTS.md).
 NAMED_IN_WORDS = 1.0
+# The share of the shorter verse's character pairs that makes two verses one line: of one poet
+# variants differ; two poets must share more, for one of them may be quoting the other.
+_ONE_LINE, _ONE_LINE_OF_TWO_POETS = 0.6, 0.8
 
 
 def rank(
@@ -157,8 +161,8 @@ def naming(score: float, named: float) -> float:
     """A reranker's score for words, raised by the share of their imagery the verse names.
 
     Between verses that all say much the same, people expect the one with the boat, the old
-    man and the snow they asked for. Words that name no imagery are left as they are. Beyond
-    a thousand to one the reranker's odds say nothing: it was calibrated on a few hundred.
+    man and the snow they asked for. Words that name no imagery are left as they are. A
+    cross-encoder may say 1.0: beyond a thousand to one its odds count no further.
     """
     score = min(max(score, 1e-3), 1.0 - 1e-3)
     odds = math.log(score / (1.0 - score)) + NAMED_IN_WORDS * named
@@ -166,18 +170,14 @@ def naming(score: float, named: float) -> float:
 
 
 def distinct(matches: Sequence[Match]) -> list[Match]:
-    """Drop verses that repeat, or nearly repeat, a better-placed one.
-
-    Two verses that share most of their character pairs are variants of one line; two poets
-    must share nearly all, for one of them may be quoting the other.
-    """
+    """Drop verses that repeat, or nearly repeat, a better-placed one."""
     kept: list[Match] = []
     taken: list[tuple[str, set[str]]] = []
     for match in matches:
         text, author = _NOT_TEXT.sub("", match.verse.text), match.verse.author
         pairs = {text[i : i + 2] for i in range(len(text) - 1)} or {text}
         if any(
-            len(pairs & other) >= _alike(author, poet) * min(len(pairs), len(other))
+            len(pairs & other) >= _one_line(author, poet) * min(len(pairs), len(other))
             for poet, other in taken
         ):
             continue
@@ -186,9 +186,9 @@ def distinct(matches: Sequence[Match]) -> list[Match]:
     return kept
 
 
-def _alike(author: str, poet: str) -> float:
-    """The share of their character pairs that makes two verses one, by who wrote them."""
-    return 0.8 if author and poet and author != poet else 0.6
+def _one_line(author: str, poet: str) -> float:
+    """The share that makes verses of these two one line; a written verse has no author."""
+    return _ONE_LINE_OF_TWO_POETS if author and poet and author != poet else _ONE_LINE
 
 
 def _scores(candidates: Sequence[Candidate], query: str, reranker: Reranker | None) -> list[float]:

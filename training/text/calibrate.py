@@ -1,13 +1,13 @@
 """From the reranker's agreement to a probability-like score, and the score that counts as close.
 
     pip install scikit-learn
-    python calibrate.py --dev OUT/dev.jsonl \\
-        --works ../../data/works.json --weights ../../img2poem/weights/text
+    python calibrate.py --dev OUT/dev.jsonl --works ../../data/works.json
 
 Queries are searched in the starter corpus as a user's are, and the best twenty candidates
 read. Two logistic regressions, one for verses and one for modern renderings, map the best
 candidate's agreement to how likely its query is one that poetry speaks of (development
-translations, and keywords of them) and not one that it does not (``not_poetry_fit.txt``). The
+translations, and keywords of them) and not one that it does not (``not_poetry_fit.txt``, which
+the embedder was trained to keep away as well). The
 threshold is the score that the best candidate stays below for nine in ten of the latter; how
 often it holds is then printed for ``not_poetry_report.txt``, which nothing was fitted to.
 """
@@ -25,6 +25,7 @@ import numpy.typing as npt
 from prepare_data import keywords
 from sklearn.linear_model import LogisticRegression
 
+import img2poem
 from img2poem.corpus.verse import Verse
 from img2poem.models.builtin.text import BuiltinEmbedder, BuiltinReranker
 
@@ -86,15 +87,12 @@ def best_scores(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    for name in ("--dev", "--works", "--weights"):
+    for name in ("--dev", "--works"):
         parser.add_argument(name, type=Path, required=True)
     parser.add_argument("--rows", type=int, default=100, help="development queries of each kind")
     arguments = parser.parse_args()
-    target = arguments.weights / "calibration.json"
-    plain = {"scale": 1.0, "offset": 0.0}
-    settings: dict[str, Any] = {"verse": plain, "rendering": plain, "threshold": 0.0}
-    target.write_text(json.dumps(settings))
-    reranker = BuiltinReranker()
+    settings: dict[str, Any] = {"threshold": 0.0}
+    reranker = BuiltinReranker(calibration=settings)
     corpus = Corpus(arguments.works, BuiltinEmbedder())
     lines = arguments.dev.read_text(encoding="utf-8").splitlines()
     whole = [json.loads(line)["translation"] for line in lines[: 2 * arguments.rows]]
@@ -111,10 +109,9 @@ def main() -> None:
         scale, offset = UNIT * float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
         settings[kind] = {"scale": round(scale, 4), "offset": round(offset, 4)}
         print(f"{kind}: {settings[kind]}")
-    target.write_text(json.dumps(settings))
-    reranker = BuiltinReranker()
     fitted_scores = best_scores(reranker, foreign, corpus.candidates(foreign))
     settings["threshold"] = round(float(np.quantile(fitted_scores, 0.9)), 3)
+    target = Path(img2poem.__file__).parent / "weights" / "text" / "calibration.json"
     target.write_text(json.dumps(settings) + "\n")
     print(f"threshold {settings['threshold']}")
     unseen = _queries("report")

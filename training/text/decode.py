@@ -80,7 +80,7 @@ def read(raw: bytes) -> tuple[list[str], Floats, dict[str, Floats]]:
 
 
 def named(tensors: dict[str, Floats], positions: int = 128) -> dict[str, Floats]:
-    """The tensors in shape and under the names of ``model.Encoder``.
+    """The tensors in shape and under the names of ``model.Embedder``.
 
     The one token type of the model is added to its positions.
     """

@@ -26,7 +26,7 @@ _END = re.compile(r"[：～~。;；|｜]")
 _OPENING = re.compile(
     r"^(喻指|比喻|谓|指|形容|亦作|犹言|犹|泛指|古代|特指|引申为|即|亦指|亦泛指|意为|见)+"
 )
-_NO_MEANING = re.compile(r'参见|见"|〖|同"|同“|姓$|译音|["“”]|[A-Za-z]|公元|[省县]')
+_NO_MEANING = re.compile(r'参见|〖|姓$|译音|["“”]|[A-Za-z]|公元|[省县]')
 
 
 def meanings(entry: str) -> list[str]:

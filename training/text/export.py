@@ -3,7 +3,7 @@
     python export.py embedder.npz --data data.npz --out embedder.onnx
 
 The graph is written out rather than traced, because what a tracer and a quantiser make of
-these models is half as fast: one product for query, key and value; attention and GELU as
+this model is half as fast: one product for query, key and value; attention and GELU as
 onnxruntime's own operators; each product quantising its input itself, with one scale for
 each column of the weights (one scale for all loses two points of recall@1); addition and
 layer norm apart, since onnxruntime's fusion of the two is the slower one on a CPU.

@@ -18,6 +18,8 @@ TEACHING_WEIGHT = 0.3
 SUM_SCALE = 0.6
 # Token against token costs memory, so so many queries of a batch are compared that way.
 TOKEN_QUERIES = 64
+# How near two texts that have nothing to do with each other may lie; guessed, not tuned.
+STRANGERS, STRANGE_TOKENS, AWAY_WEIGHT = 0.22, 0.35, 4.0
 
 
 def everyone(queries: Reading, texts: Reading) -> Tensor:
@@ -54,13 +56,16 @@ def part(reading: Reading, rows: slice) -> Reading:
 def loss(reading: Reading, batch: Batch) -> Tensor:
     """InfoNCE for the vectors, both ways; for the tokens; for their sum; and sum teaches vector.
 
-    Equal texts are never each other's negatives. Captions have vectors alone.
+    Equal texts are never each other's negatives. Captions have vectors alone. What poetry does
+    not speak of is kept away from verses.
 
     Args:
         reading: of the batch's queries, texts and hard negatives, in this order.
         batch: what was read.
     """
     size = len(batch.queries)
+    if batch.source == "not_poetry":
+        return _keep_away(part(reading, slice(0, size)), part(reading, slice(size, None)))
     scores = reading.vectors[:size] @ reading.vectors[size:].T / TEMPERATURE
     same = _same(batch).to(scores.device)
     scores = scores.masked_fill(same, -1e4)
@@ -78,8 +83,11 @@ def loss(reading: Reading, batch: Batch) -> Tensor:
     if batch.hard:
         each = len(batch.hard) // size
         hard = part(reading, slice(2 * size, 2 * size + few * each))
-        agreed = torch.cat([agreed, its_own(queries, hard) / TEMPERATURE], 1)
         places = size + torch.arange(few * each, device=own.device).view(few, each)
+        wrong = (its_own(queries, hard) / TEMPERATURE).masked_fill(
+            same[:few].gather(1, places), -1e4
+        )
+        agreed = torch.cat([agreed, wrong], 1)
         vector = torch.cat([vector, scores[:few].gather(1, places)], 1)
     both = SUM_SCALE * (vector + agreed)
     teaching = F.kl_div(vector.log_softmax(1), both.detach().softmax(1), reduction="batchmean")
@@ -88,6 +96,17 @@ def loss(reading: Reading, batch: Batch) -> Tensor:
         + TOKENS_WEIGHT * F.cross_entropy(agreed, own[:few])
         + BOTH_WEIGHT * F.cross_entropy(both, own[:few])
         + TEACHING_WEIGHT * teaching
+    )
+
+
+def _keep_away(queries: Reading, texts: Reading) -> Tensor:
+    """Nothing while query and text are no nearer than strangers are."""
+    cosines = queries.vectors @ texts.vectors.T
+    some = part(texts, slice(0, 2 * len(queries.vectors)))
+    agreed = its_own(queries, some)
+    return AWAY_WEIGHT * (
+        F.relu(cosines - STRANGERS).pow(2).sum(1).mean()
+        + F.relu(agreed - STRANGE_TOKENS).pow(2).sum(1).mean()
     )
 
 

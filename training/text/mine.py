@@ -15,32 +15,8 @@ import re
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-import torch
-from torch import Tensor
 
 NOT_TEXT = re.compile(r"[\W_]+")
-
-
-def nearest(
-    queries: Tensor, texts: Tensor, *, skip: int, count: int, block: int = 1024
-) -> npt.NDArray[np.int64]:
-    """For each query the ``count`` texts nearest to it after the first ``skip``.
-
-    Row i of the texts answers row i of the queries and is left out.
-
-    Args:
-        queries: unit rows (n, dim).
-        texts: unit rows (n, dim).
-    """
-    out = np.empty((len(queries), count), np.int64)
-    for start in range(0, len(queries), block):
-        scores = queries[start : start + block] @ texts.T
-        rows = torch.arange(len(scores), device=scores.device)
-        scores[rows, rows + start] = -9.0
-        best = scores.topk(skip + count, 1).indices[:, skip:]
-        out[start : start + block] = best.cpu().numpy()
-    return out
 
 
 def read_pairs(path: Path) -> list[tuple[str, str]]:

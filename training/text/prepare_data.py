@@ -6,13 +6,14 @@
         --works ../../data/works.json --base base.npz --pieces pieces.json --out OUT
 
 Writes OUT/data.npz, OUT/base.npz (pruned), OUT/tokenizer.json, OUT/dev.jsonl and
-OUT/pairs_dev.jsonl. The trainer draws from what is there: what is left away is not needed.
+OUT/pairs_dev.jsonl.
 """
 
 from __future__ import annotations
 
 import argparse
 import gzip
+import hashlib
 import json
 import random
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from typing import Any
 import dictionary
 import jieba
 import jieba.posseg
+import not_poetry
 import numpy as np
 import vocabulary
 from splits import Leak, Split, plain, right_verse, split
@@ -33,6 +35,7 @@ from img2poem.models.builtin.text_tokens import TextTokenizer, clean
 Row = dict[str, Any]
 HERE = Path(__file__).parent
 PROSE_ROWS = 150_000
+NOT_POETRY, NOT_POETRY_REPEATS = 3_000, 4
 EMPTY_WORDS = {
     "时候", "样子", "这里", "那里", "里面", "上面", "下面", "人们", "自己", "东西", "地方", "有人",
     "没有", "不能", "可以", "如今", "现在", "是", "有", "说", "来", "去", "到", "能", "要", "会",
@@ -70,24 +73,27 @@ def starter_lines(path: Path, leak_verses: set[str]) -> list[tuple[str, str]]:
     return [line for line in lines if not leak(line[0])]
 
 
-def own_rows(path: Path | None, ccpm: Sequence[Row], held: set[str]) -> list[Row]:
+def own_rows(
+    path: Path | None, ccpm: Sequence[Row], dev: Sequence[Row], held: set[str]
+) -> list[Row]:
     """Rows made of our own renderings of verses that stand as wrong choices in CCPM's rows.
 
     Each makes another row of the same four choices, with another of them right. Renderings of
-    held-out verses, and of verses that are a right choice anywhere, are left out.
+    held-out verses, of verses that any development row offers, and of verses that are a right
+    choice anywhere are left out. The file has no verses, only the start of each one's SHA-256
+    and its rendering.
     """
     if path is None:
         return []
-    lines = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines())
-    ours = {plain(verse): rendering for verse, rendering in lines}
-    answers = {plain(right_verse(row)) for row in ccpm}
+    ours = dict(line.split("\t") for line in path.read_text(encoding="utf-8").splitlines())
+    taken = {plain(right_verse(row)) for row in ccpm}
+    taken |= {plain(choice) for row in dev for choice in row["choices"]}
     leak, rows = Leak(held), []
     for row in ccpm:
         for place, choice in enumerate(row["choices"]):
-            rendering = ours.get(plain(choice), "")
-            if rendering and plain(choice) not in answers and not leak(choice):
-                rows.append(row | {"translation": rendering, "answer": place})
-                ours.pop(plain(choice))
+            digest = hashlib.sha256(plain(choice).encode()).hexdigest()[:12]
+            if digest in ours and plain(choice) not in taken and not leak(choice):
+                rows.append(row | {"translation": ours.pop(digest), "answer": place})
     return rows
 
 
@@ -186,9 +192,9 @@ def main() -> None:
     starter = starter_lines(arguments.works, held)
     writer = Writer(arguments.out / "tokenizer.json")
     train = [ccpm[i] for i in parts.ccpm_train]
+    train += own_rows(arguments.renderings, train, dev, held)
     writer.put_ccpm("train", train)
     writer.put_ccpm("dev", dev)
-    writer.put_ccpm("own", own_rows(arguments.renderings, train, held))
     short = prose_pairs(prose, held)
     writer.put("prose_query", [row["modern"] for row in short])
     writer.put("prose_text", [row["classical"] for row in short])
@@ -203,7 +209,7 @@ def main() -> None:
     writer.put_keywords("train", [row["translation"] for row in train])
     writer.put_keywords("starter", [rendering for _, rendering in starter])
     queries = (HERE / "not_poetry_fit.txt").read_text(encoding="utf-8").splitlines()
-    writer.put("not_poetry_fit", queries)
+    writer.put("not_poetry", not_poetry.queries(NOT_POETRY) + NOT_POETRY_REPEATS * queries)
     save(arguments.out / "data.npz", writer.texts, writer.numbers)
     write_rows(arguments.out / "dev.jsonl", dev)
     write_rows(arguments.out / "pairs_dev.jsonl", pairs_dev)

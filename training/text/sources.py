@@ -9,27 +9,31 @@ import numpy as np
 
 from data import Data, Ids
 
-# How often each source is drawn. CCPM is what is measured; the rest is what users ask with
-# (keywords, captions) and where words are learnt (prose, the dictionary).
+# How often each source is drawn. Rows of four choices (CCPM's and our own) are what is
+# measured; the rest is what users ask with (keywords, captions), where words are learnt (prose,
+# the dictionary), and what is to stay away from every verse.
 SHARES = {
-    "ccpm": 0.44,
-    "own": 0.14,
-    "starter": 0.10,
+    "four_way": 0.58,
+    "starter": 0.09,
     "starter_keywords": 0.07,
     "prose": 0.06,
     "captions": 0.06,
-    "dictionary": 0.06,
-    "ccpm_keywords": 0.04,
+    "dictionary": 0.04,
+    "keywords": 0.04,
     "pairs": 0.03,
+    "not_poetry": 0.03,
 }
-SIZES = {"ccpm": 80, "own": 80, "prose": 128, "dictionary": 256}
+SIZES = {"four_way": 80, "prose": 128, "dictionary": 256, "not_poetry": 64}
 SIZE = 112
-MINED = 2  # of the texts mined for a CCPM row, so many in a batch
+MINED = 2  # of the texts mined for a row of four choices, so many in a batch
 CAPTIONS = 7
 
 
 class Batch(NamedTuple):
-    """Queries, the text of each, and as many hard negatives for every query (or none)."""
+    """Queries, the text of each, and as many hard negatives for every query (or none).
+
+    Of ``not_poetry`` no text answers any query, and there are more of them.
+    """
 
     source: str
     queries: list[Ids]
@@ -58,15 +62,15 @@ class Draw:
             )
         }
         sizes = {
-            "ccpm": len(data["train_query"]),
-            "own": len(data["own_query"]),
+            "four_way": len(data["train_query"]),
             "starter": len(data["starter_verse"]),
             "starter_keywords": len(self._with_keywords["starter"]),
             "prose": len(data["prose_query"]),
             "captions": len(data["caption"]) // CAPTIONS,
             "dictionary": len(data["word"]),
-            "ccpm_keywords": len(self._with_keywords["train"]),
+            "keywords": len(self._with_keywords["train"]),
             "pairs": len(data["pairs_query"]),
+            "not_poetry": len(data["not_poetry"]),
         }
         self._sizes = {name: size for name, size in sizes.items() if size}
         shares = np.array([SHARES[name] for name in self._sizes])
@@ -77,14 +81,17 @@ class Draw:
         source = str(self.random.choice(list(self._sizes), p=self._shares))
         rows = self._rows(source, SIZES.get(source, SIZE), self._sizes[source])
         data = self.data
-        if source == "ccpm":
-            return self._four_way(source, "train", rows)
-        if source == "own":
-            return self._four_way(source, "own", rows)
+        if source == "four_way":
+            return self._four_way(rows)
+        if source == "not_poetry":
+            verses = self.random.randint(0, len(data["starter_verse"]), 160)
+            texts = [data["starter_rendering"][i] for i in verses[:80]]
+            texts += [data["starter_verse"][i] for i in verses[80:]]
+            return Batch(source, [data["not_poetry"][i] for i in rows], texts, [])
         if source == "captions":
             both = [self._two_captions(photo) for photo in rows]
             return Batch(source, [one for one, _ in both], [other for _, other in both], [])
-        if source == "ccpm_keywords":
+        if source == "keywords":
             rows = [self._with_keywords["train"][i] for i in rows]
             texts = [data.choices("train", i)[0] for i in rows]
             return Batch(source, [self._keyword_query("train", i) for i in rows], texts, [])
@@ -101,17 +108,17 @@ class Draw:
         }[source]
         return Batch(source, [data[query][i] for i in rows], [data[text][i] for i in rows], [])
 
-    def _four_way(self, source: str, name: str, rows: list[int]) -> Batch:
+    def _four_way(self, rows: list[int]) -> Batch:
         """A query, its verse, the three wrong choices, and texts mined for it."""
-        four = [self.data.choices(name, i) for i in rows]
+        four = [self.data.choices("train", i) for i in rows]
         hard: list[Ids] = []
         for row, (_, wrong) in zip(rows, four, strict=True):
             hard += wrong
-            if source == "ccpm" and self.mined:
+            if self.mined:
                 chosen = self.random.choice(len(self.mined[row]), MINED, replace=False)
                 hard += [self.mined[row][i] for i in chosen]
-        queries = [self.data[f"{name}_query"][i] for i in rows]
-        return Batch(source, queries, [right for right, _ in four], hard)
+        queries = [self.data["train_query"][i] for i in rows]
+        return Batch("four_way", queries, [right for right, _ in four], hard)
 
     def _rows(self, name: str, wanted: int, size: int) -> list[int]:
         left = self._left.get(name, np.empty(0, int))

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from losses import its_own, loss, part
-from model import UNKNOWN, Embedder, Reading
+from model import UNKNOWN, Embedder, Packed, Reading
 from sources import Draw
 from torch import Tensor
 
@@ -38,7 +38,7 @@ READ_AT_ONCE = 1200
 def read(model: Embedder, texts: Sequence[Ids]) -> Reading:
     """Read a batch, in bfloat16 where that is faster."""
     device = model.word.weight.device
-    packed = type(batch := pack(texts))(*(part.to(device) for part in batch))
+    packed = Packed(*(array.to(device) for array in pack(texts)))
     with torch.autocast(device.type, dtype=torch.bfloat16):
         return model(packed)
 
@@ -61,16 +61,13 @@ def mine(model: Embedder, data: Data) -> list[list[Ids]]:
     model.eval()
     held_out = {row.tobytes() for row in data["dev_choice"]}
     pool = {row.tobytes(): row for row in data["train_choice"] if row.tobytes() not in held_out}
-    place = {name: i for i, name in enumerate(pool)}
     texts = list(pool.values())
     space = vectors(model, texts)
     queries = vectors(model, list(data["train_query"]))
-    answers = torch.tensor(
-        [place[data.choices("train", i)[0].tobytes()] for i in range(len(queries))]
-    ).to(space.device)
+    answers = vectors(model, [data.choices("train", i)[0] for i in range(len(queries))])
     mined: list[list[Ids]] = []
     for start in range(0, len(queries), 1024):
-        right = space[answers[start : start + 1024]]
+        right = answers[start : start + 1024]
         asked = queries[start : start + 1024]
         scores = asked @ space.T
         scores[right @ space.T > TOO_ALIKE] = -9.0

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     FloatArray = npt.NDArray[np.float32]
     IntArray = npt.NDArray[np.int64]
 
-MAX_TOKENS = 128
+# Longer texts are cut at so many pieces.
+MAX_TEXT_TOKENS = 126
 MAX_QUERY_TOKENS = 96
 MAX_VERSE_TOKENS = 64
 BATCH = 64
@@ -110,7 +111,7 @@ class BuiltinEmbedder:
         import numpy as np
 
         out = np.empty((len(texts), self.dim), np.float32)
-        for chosen, (vectors,) in self._encoder.read(texts, MAX_TOKENS - 2, ["vectors"]):
+        for chosen, (vectors,) in self._encoder.read(texts, MAX_TEXT_TOKENS, ["vectors"]):
             out[chosen] = vectors
         return out
 
@@ -156,8 +157,12 @@ class BuiltinReranker:
     and with a share for each token. The encoder is the embedder's, so no second model is
     loaded. A verse with a modern rendering is read twice, as itself and as its rendering.
 
+    A text's reading depends a little on those it was read together with (int8 scales are a
+    batch's), and readings are kept: the same question may score a few hundredths otherwise.
+
     Args:
         threads: how many threads onnxruntime may use; 0 lets it choose.
+        calibration: in place of the shipped ``calibration.json``.
 
     Attributes:
         threshold: the score from which a verse counts as close, fitted so that nine in ten
@@ -166,9 +171,9 @@ class BuiltinReranker:
 
     name = "builtin"
 
-    def __init__(self, threads: int = 0) -> None:
+    def __init__(self, threads: int = 0, calibration: dict[str, Any] | None = None) -> None:
         self._encoder = _encoder(threads)
-        self._calibration = json.loads(_weights("calibration.json"))
+        self._calibration = calibration or json.loads(_weights("calibration.json"))
         self.threshold = float(self._calibration["threshold"])
         # Photos of a folder, and one user's questions, meet many of the same verses.
         self._known: OrderedDict[str, _Reading] = OrderedDict()

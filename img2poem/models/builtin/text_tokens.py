@@ -1,6 +1,6 @@
-"""Text to token rows for the built-in text models.
+"""Text to token rows for the built-in text model.
 
-Both models read Simplified Chinese through one Unigram tokenizer of 13,500 pieces. A Chinese
+It reads Simplified Chinese through one Unigram tokenizer of 13,500 pieces. A Chinese
 character it has never seen is not thrown together with all others: it falls into one of 64
 spare pieces by its code point, so that two rare characters stay two characters.
 """
@@ -24,7 +24,7 @@ START, PAD, END = 0, 1, 2
 SPARE_PIECES = 64
 SPARE_BASE = 0xE000
 EDGE_PUNCTUATION = "。，、；：！？,.;:!? \t\r\n　“”‘’\"'《》「」『』"
-# Emoji, other symbols and their joiners carry nothing the models have learnt.
+# Emoji, other symbols and their joiners carry nothing the model has learnt.
 _SYMBOLS = re.compile("[\u200d\ufe0f\U0001f000-\U0001faff\u2600-\u27bf\ue000-\uf8ff]")
 _SPACES = re.compile(r"\s+")
 
@@ -36,7 +36,7 @@ def is_chinese(char: str) -> bool:
 
 
 def clean(text: str) -> str:
-    """Bring a text to the form that the models were trained on, characters unchanged.
+    """Bring a text to the form that the model was trained on, characters unchanged.
 
     NFKC, no symbols, no punctuation at the edges, a comma for each run of white space.
     """

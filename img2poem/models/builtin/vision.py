@@ -27,8 +27,6 @@ LEAST = 0.12
 """Tags less likely than this are not reported at all."""
 DOUBT = 0.1
 """A share of ImageNet classes below this speaks against a tag that should raise it."""
-# What verses have no word for, the nearest that they have, and how near it is.
-_NEAREST = {"咖啡": ("茶", 0.7)}
 
 _MORNING, _EVENING, _NIGHT = range(4, 11), range(15, 21), (21, 22, 23, 0, 1, 2, 3)
 
@@ -222,9 +220,6 @@ def widened(tags: dict[str, float]) -> dict[str, float]:
     for tag, p in tags.items():
         for parent in lexicon().parents(tag):
             wide[parent] = max(wide.get(parent, 0.0), p)
-        if tag in _NEAREST:
-            nearest, share = _NEAREST[tag]
-            wide[nearest] = max(wide.get(nearest, 0.0), share * p)
     return wide
 
 
