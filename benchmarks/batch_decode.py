@@ -52,7 +52,8 @@ def main(folder: Path) -> None:
     photos = find_photos(folder)
     pipeline.query(photo=photos[0])  # loads the models
     with tempfile.TemporaryDirectory() as out:
-        for round_number in range(2):
+        run_batch(pipeline, folder, Path(out) / "warm.csv")  # both sides know these verses then
+        for round_number in range(3):
             began = time.perf_counter()
             run_batch(pipeline, folder, Path(out) / f"{round_number}.csv")
             ours = len(photos) / (time.perf_counter() - began)

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from img2poem.corpus.imagery import lexicon
@@ -84,8 +85,7 @@ def rank(
     said_dark = darkness(query)
     matches = []
     for candidate, score in zip(chosen, scores, strict=True):
-        in_verse = lexicon().find_verse(candidate.verse.text)
-        in_rendering = lexicon().find_modern(candidate.verse.translation)
+        in_verse, in_rendering = _imagery(candidate.verse.text, candidate.verse.translation)
         channels = {f"cosine:{name}": value for name, value in candidate.cosines.items()}
         if reranker is not None:
             channels["rerank"] = score
@@ -113,6 +113,14 @@ def rank(
     # A written verse that is nearly a real one gives way to it, whatever their scores.
     matches = distinct(sorted(matches, key=lambda match: match.source == "generated"))
     return sorted(matches, key=lambda match: match.score, reverse=True)[:k]
+
+
+@lru_cache(maxsize=8_192)
+def _imagery(
+    text: str, translation: str
+) -> tuple[Mapping[str, Sequence[str]], Mapping[str, Sequence[str]]]:
+    """What a verse and its rendering name; photos of a folder meet many of the same verses."""
+    return lexicon().find_verse(text), lexicon().find_modern(translation)
 
 
 def agreement(
