@@ -38,3 +38,17 @@ def test_importing_the_package_imports_no_model_library() -> None:
     script = "import sys, img2poem\nprint(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert not set(run.stdout.split()) & HEAVY
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [(["--version"], 0, "0.1.0"), (["query", "nosuch.jpg"], 1, ""), (["nonsense"], 2, "")],
+)
+def test_the_process_ends_with_its_code_and_all_of_its_output(
+    arguments: list[str], code: int, said: str
+) -> None:
+    command = [sys.executable, "-m", "img2poem", *arguments]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == code
+    assert run.stdout.strip() == said
+    assert bool(run.stderr) == (code != 0)

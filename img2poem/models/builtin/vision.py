@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     FloatArray = npt.NDArray[np.float32]
 
 SIDE = 260
-BATCH = 8
+BATCH = 4
 CLIP = 4.0
 CENTRE = 0.875
 LEAST = 0.12
