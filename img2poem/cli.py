@@ -97,17 +97,23 @@ def script() -> None:
     os._exit(code or 0)
 
 
-@app.callback()
-def options(
-    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
-) -> None:
-    """A photo or a few words in, the line of classical Chinese poetry that says it out."""
-    if version:
+def _show_version(wanted: bool) -> None:
+    if wanted:
         from img2poem import __version__
 
         typer.echo(__version__)
         raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """A photo or a few words in, the line of classical Chinese poetry that says it out."""
 
 
 @app.command()
