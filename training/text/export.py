@@ -119,11 +119,10 @@ class Graph:
         both = self.product(x, f"{layer}.attention", np.concatenate(parts))
         return self.op("Split", both, outputs=3, axis=-1, num_outputs=3)
 
-    def attend(self, layer: str, query: str, key: str, value: str, mask: str = "") -> str:
+    def attend(self, layer: str, query: str, key: str, value: str, mask: str) -> str:
         parts = [self.weights[f"{layer}.{part}.bias"] for part in ("query", "key", "value")]
         bias = self.constant(f"{layer}.attention.bias", np.concatenate(parts).astype(np.float32))
-        inputs = [query, key, value, bias, mask] if mask else [query, key, value, bias]
-        return self.one("MultiHeadAttention", *inputs, num_heads=HEADS)
+        return self.one("MultiHeadAttention", query, key, value, bias, mask, num_heads=HEADS)
 
     def finish_layer(self, layer: str, x: str, seen: str) -> str:
         seen = self.linear(seen, f"{layer}.attended")
@@ -133,7 +132,7 @@ class Graph:
         made = self.linear(wide, f"{layer}.narrow")
         return self.norm(self.one("Add", x, made), f"{layer}.output_norm")
 
-    def layer(self, layer: str, x: str, mask: str = "") -> str:
+    def layer(self, layer: str, x: str, mask: str) -> str:
         return self.finish_layer(layer, x, self.attend(layer, *self.read(layer, x), mask))
 
     def mean(self, x: str, mask: str) -> str:
