@@ -22,7 +22,15 @@ from typing import Any
 import numpy as np
 
 from img2poem.corpus.jsonl import read_verses
-from img2poem.index.quantise import Exam, choose_nprobe, exact_tenth, faiss, new_index, plan_for
+from img2poem.index.quantise import (
+    Exam,
+    choose_nprobe,
+    exact_tenth,
+    faiss,
+    new_index,
+    plan_for,
+    search_parameters,
+)
 from img2poem.models.registry import ModelOptions, load
 
 QUERIES = 300
@@ -97,7 +105,7 @@ def main() -> None:
         faiss().write_index(index, str(path))
         share = path.stat().st_size / (4 * rows.size)
         index = faiss().read_index(str(path), faiss().IO_FLAG_MMAP_IFC)
-        parameters = faiss().SearchParametersIVF(nprobe=nprobe)
+        parameters = search_parameters(index, nprobe)
         ours = median_ms(lambda query: index.search(query, 10, params=parameters), judging.queries)
         peer = median_ms(lambda query: flat.search(query, 10), judging.queries)
         print(f"verses     {len(rows):,} of dimension {embedder.dim}, embedder {embedder.name}")

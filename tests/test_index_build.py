@@ -249,7 +249,7 @@ def test_many_verses_are_compressed_and_the_recall_is_measured(
     monkeypatch.setattr(quantise, "FLAT_LIMIT", 1000)
     report = build_index(VERSES, folder, HashingEmbedder(), corpus="c")
     manifest = report.manifest
-    assert manifest.nprobe and manifest.factory.startswith("IVF")
+    assert manifest.nprobe and "IVF" in manifest.factory
     assert 0.5 < manifest.recall_at_10 <= 1
     assert ("recall@10 against Flat", f"{manifest.recall_at_10:.4f}") in report.rows()
 
@@ -270,7 +270,7 @@ def test_a_large_corpus_gets_more_lists_and_at_most_a_quarter_of_the_bytes() -> 
         plan = quantise.plan_for(count, dim)
         bits = int(plan.factory[-1])
         kept_beside = 24 + 8  # RaBitQ's factors, the verse's number
-        size = count * (bits * dim / 8 + kept_beside) + plan.lists * 4 * dim
+        size = count * (bits * dim / 8 + kept_beside) + (plan.lists + dim) * 4 * dim
         assert size <= count * dim
 
 
@@ -278,7 +278,7 @@ def test_more_lists_are_searched_until_enough_is_found() -> None:
     random = np.random.default_rng(5)
     rows = random.standard_normal((20_000, 16), dtype=np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    index = quantise.new_index(quantise.Plan("IVF64,RaBitQ7", 64, 5000), 16, rows[:5000])
+    index = quantise.new_index(quantise.Plan("RR16,IVF64,RaBitQ7", 64, 5000), 16, rows[:5000])
     index.add(rows)
     exam = quantise.Exam(rows[:100], quantise.exact_tenth([rows], rows[:100]), rows)
     nprobe = quantise.choose_nprobe(index, exam)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from img2poem.corpus.verse import Verse
 from img2poem.errors import UserError
 from img2poem.index.manifest import VECTORS, VERSES, Manifest, damaged, rebuild
-from img2poem.index.quantise import faiss
+from img2poem.index.quantise import faiss, inverted_file, search_parameters
 from img2poem.index.verses import VerseTable
 
 if TYPE_CHECKING:
@@ -182,12 +182,12 @@ class VerseIndex:
         return mask
 
     def _parameters(self, selector: Any, share: float) -> Any:
-        if not self.manifest.nprobe:
-            return faiss().SearchParameters(sel=selector)
-        # The rarer the verses asked for, the more lists it takes to meet k of them.
-        lists = self._index.nlist
-        nprobe = min(lists, int(self.manifest.nprobe / share) + 1) if share else lists
-        return faiss().SearchParametersIVF(nprobe=nprobe, sel=selector)
+        nprobe = self.manifest.nprobe
+        if nprobe:
+            # The rarer the verses asked for, the more lists it takes to meet k of them.
+            lists = inverted_file(self._index).nlist
+            nprobe = min(lists, int(nprobe / share) + 1) if share else lists
+        return search_parameters(self._index, nprobe, selector)
 
 
 def _selector(mask: Mask) -> Any:
