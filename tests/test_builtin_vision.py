@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw
 
 from img2poem.corpus.imagery import lexicon
 from img2poem.models.base import Photo
-from img2poem.models.builtin.vision import BuiltinCaptioner, hinted, pixels, widened
+from img2poem.models.builtin.night import brightness, shows_moon, shows_stars
+from img2poem.models.builtin.vision import BuiltinCaptioner, by_night, hinted, pixels, widened
 from img2poem.pipeline.asking import Ask
 from img2poem.pipeline.photo import open_photo
 
@@ -41,6 +42,7 @@ def sample(captioner: BuiltinCaptioner, name: str) -> dict[str, float]:
         ("orange-flower", "花"),
         ("forest-brook", "溪"),
         ("astronaut", "人"),
+        ("stars", "星空"),
     ],
 )
 def test_it_sees_what_the_sample_photos_show(
@@ -150,3 +152,59 @@ def test_the_season_is_the_other_one_south_of_the_equator() -> None:
 
 def test_a_narrow_tag_brings_its_wider_ones() -> None:
     assert widened({"荷花": 0.8, "花": 0.3})["花"] == 0.8
+
+
+def night(size: tuple[int, int] = (480, 360)) -> Image.Image:
+    return Image.new("RGB", size, (8, 9, 16))
+
+
+def sky(image: Image.Image) -> list[bool]:
+    grey = brightness(image)
+    return [shows_moon(grey), shows_stars(grey)]
+
+
+@pytest.mark.parametrize("size", [(480, 360), (360, 480), (4000, 3000), (33, 21), (3, 1)])
+def test_a_dark_photo_shows_neither_moon_nor_stars(size: tuple[int, int]) -> None:
+    assert sky(night(size)) == [False, False]
+
+
+@pytest.mark.parametrize("radius", [6, 20, 60])
+def test_a_disc_alone_in_the_dark_is_the_moon(radius: int) -> None:
+    image = night()
+    box = (200 - radius, 120 - radius, 200 + radius, 120 + radius)
+    ImageDraw.Draw(image).ellipse(box, fill=(240, 235, 210))
+    assert sky(image) == [True, False]
+
+
+def test_lamps_screens_and_low_lights_are_not_the_moon() -> None:
+    lamps, screen, low, day = (
+        night(),
+        night(),
+        night(),
+        Image.new("RGB", (480, 360), (90, 140, 220)),
+    )
+    for x in (100, 240, 380):
+        ImageDraw.Draw(lamps).ellipse((x, 100, x + 24, 124), fill=(255, 220, 150))
+    ImageDraw.Draw(screen).rectangle((200, 100, 260, 140), fill=(250, 250, 250))
+    ImageDraw.Draw(low).ellipse((200, 310, 230, 340), fill=(255, 220, 150))
+    ImageDraw.Draw(day).ellipse((200, 60, 240, 100), fill=(255, 255, 255))
+    for image in (lamps, screen, low, day):
+        assert sky(image) == [False, False]
+
+
+def test_points_all_over_the_upper_half_are_stars_and_a_lit_town_below_is_not() -> None:
+    random = np.random.default_rng(4)
+    stars, town = night(), night()
+    for _ in range(1500):
+        x, y = (int(random.integers(side)) for side in stars.size)
+        stars.putpixel((x, y), (255, 250, 240))
+        town.putpixel((x, 200 + y * 160 // 360), (255, 220, 150))
+    assert sky(stars) == [False, True]
+    assert sky(town) == [False, False]
+
+
+def test_a_person_in_the_dark_is_no_moonlit_night() -> None:
+    image = night()
+    ImageDraw.Draw(image).ellipse((180, 100, 220, 140), fill=(240, 235, 210))
+    assert by_night({"人": 0.9}, image) == {"人": 0.9}
+    assert by_night({}, image) == {"月": 0.8, "夜": 0.8}

@@ -1,9 +1,11 @@
 """Put the fitted heads into the two files that ship beside the backbone.
 
     python export.py --pack DIR --tags DIR --vector DIR --embedder FINGERPRINT --out WEIGHTS
+    python export.py --vector DIR --embedder FINGERPRINT --out WEIGHTS
 
-Each tag's score is calibrated (Platt) on scores of training photos by heads that had not seen
-them; the threshold from which a tag is named aloud is where those reach the precision asked.
+The second leaves the tag head in WEIGHTS as it is: for when the embedder has changed. Each tag's
+score is calibrated (Platt) on scores of training photos by heads that had not seen them; the
+threshold from which a tag is named aloud is where those reach the precision asked.
 """
 
 from __future__ import annotations
@@ -67,16 +69,12 @@ def strictest(p: np.ndarray, truth: np.ndarray, flickr: np.ndarray) -> float:
     return max(threshold(p[part], truth[part]) for part in parts or [np.ones_like(flickr)])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("--pack", "--tags", "--vector", "--out"):
-        parser.add_argument(name, type=Path, required=True)
-    parser.add_argument("--embedder", required=True, help="fingerprint of the vector's embedder")
-    args = parser.parse_args()
-    rows = read_rows(args.pack)
-    tags = json.loads((args.tags / "tags.json").read_text("utf-8"))["tags"]
+def tag_head(pack: Path, folder: Path) -> tuple[list[dict], list[int]]:
+    """Calibrated tags that are good enough to ship, and their columns in the head."""
+    rows = read_rows(pack)
+    tags = json.loads((folder / "tags.json").read_text("utf-8"))["tags"]
     labels = label_matrix(rows, tags)
-    held = np.load(args.tags / "held_out.npy")
+    held = np.load(folder / "held_out.npy")
     # Captions leave much unsaid, so photos labelled from captions alone do not calibrate.
     use = np.array([r["train"] and r["tag_split"] == "train" for r in rows])
     flickr = np.array(["flickr" in r["src"].lower() or r["src"] in FLICKR for r in rows])
@@ -98,23 +96,44 @@ def main() -> None:
              "held_out_ap": round(ap, 3)}
         )  # fmt: skip
         print(kept[-1], f"recall {(p[truth] >= kept[-1]['threshold']).mean():.2f}")
-    args.out.mkdir(parents=True, exist_ok=True)
+    return kept, columns
+
+
+def layers(name: str, folder: Path, columns: list[int] | None = None) -> dict[str, np.ndarray]:
+    """A fitted head's arrays under the names it ships with; ``columns`` of its outputs."""
     arrays: dict[str, np.ndarray] = {}
-    for name, folder in (("tags", args.tags), ("vector", args.vector)):
-        with np.load(folder / f"{name}.npz") as fitted:
-            arrays[f"{name}.mean"], arrays[f"{name}.spread"] = fitted["mean"], fitted["spread"]
-            for layer, number in enumerate((1, 4), 1):
-                w, b = fitted[f"{number}.weight"].T, fitted[f"{number}.bias"]
-                if name == "tags" and layer == 2:
-                    w, b = w[:, columns], b[columns]
-                arrays[f"{name}.w{layer}"] = w.astype(np.float16)
-                arrays[f"{name}.b{layer}"] = b.astype(np.float32)
-    with (args.out / "heads.npz").open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
+    with np.load(folder / f"{name}.npz") as fitted:
+        arrays[f"{name}.mean"], arrays[f"{name}.spread"] = fitted["mean"], fitted["spread"]
+        for layer, number in enumerate((1, 4), 1):
+            w, b = fitted[f"{number}.weight"].T, fitted[f"{number}.bias"]
+            if columns is not None and layer == 2:
+                w, b = w[:, columns], b[columns]
+            arrays[f"{name}.w{layer}"] = w.astype(np.float16)
+            arrays[f"{name}.b{layer}"] = b.astype(np.float32)
+    return arrays
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pack", type=Path, help="with --tags")
+    parser.add_argument("--tags", type=Path)
+    for name in ("--vector", "--out"):
+        parser.add_argument(name, type=Path, required=True)
+    parser.add_argument("--embedder", required=True, help="fingerprint of the vector's embedder")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    weights, written = args.out / "heads.npz", args.out / "heads.json"
+    if args.tags:
+        kept, columns = tag_head(args.pack, args.tags)
+        arrays = layers("tags", args.tags, columns)
+    else:
+        kept = json.loads(written.read_text("utf-8"))["tags"]
+        with np.load(weights) as shipped:
+            arrays = {name: shipped[name] for name in shipped.files if name.startswith("tags.")}
+    with weights.open("wb") as file:
+        np.savez(file, **arrays, **layers("vector", args.vector))  # type: ignore[arg-type]
     settings = {"vector_space": args.embedder, "tags": kept, "classes": CLASSES, "doubted": DOUBTED}
-    (args.out / "heads.json").write_text(
-        json.dumps(settings, ensure_ascii=False, indent=1) + "\n", "utf-8"
-    )
+    written.write_text(json.dumps(settings, ensure_ascii=False, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

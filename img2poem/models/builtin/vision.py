@@ -11,6 +11,7 @@ from img2poem.corpus.imagery import lexicon
 from img2poem.errors import UserError
 from img2poem.models.base import Description, Imagery, Photo
 from img2poem.models.builtin.describe import describe
+from img2poem.models.builtin.night import brightness, shows_moon, shows_stars
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,7 +92,7 @@ class BuiltinCaptioner:
         ]
 
     def _description(self, photo: Photo, tags: dict[str, float], vector: FloatArray) -> Description:
-        tags = hinted(tags, photo)
+        tags = hinted(by_night(tags, photo.image), photo)
         sure = {t: p for t, p in tags.items() if p >= self._threshold.get(t, 0.5)}
         seen = widened({t: p for t, p in tags.items() if p >= LEAST})
         ranked = sorted(seen.items(), key=lambda pair: -pair[1])
@@ -180,6 +181,15 @@ def light(image: Image) -> FloatArray:
     small = np.asarray(image.resize((64, 64), Resampling.BILINEAR), np.float32) / 255.0
     cells = small.reshape(4, 16, 4, 16, 3).transpose(0, 2, 1, 3, 4).reshape(16, 256, 3)
     return np.concatenate([cells.mean(1).ravel(), cells.std(1).ravel()])
+
+
+def by_night(tags: dict[str, float], image: Image) -> dict[str, float]:
+    """Add moon or stars where the light shows them and nobody stands in it."""
+    if tags.get("人", 0.0) > 0.3:
+        return tags
+    grey = brightness(image)
+    seen = "月" if shows_moon(grey) else "星空" if shows_stars(grey) else ""
+    return tags | {seen: 0.8, "夜": max(0.8, tags.get("夜", 0.0))} if seen else tags
 
 
 def hinted(tags: dict[str, float], photo: Photo) -> dict[str, float]:
