@@ -13,6 +13,7 @@ from model import END, PAD, START, Packed
 
 Ids = npt.NDArray[np.integer]
 LONGEST = 80
+ROW, ROWS = 64, 8
 
 
 class Rows(Sequence[Ids]):
@@ -69,13 +70,13 @@ class Data:
         return [self[f"{name}_keyword"][i] for i in range(start, int(ends[row]))]
 
 
-def pack(texts: Sequence[Ids], length: int = 64, multiple: int = 8) -> Packed:
-    """Put texts, with their marks, side by side into rows of ``length``, longest texts first.
+def pack(texts: Sequence[Ids]) -> Packed:
+    """Put texts, with their marks, side by side into rows of ``ROW`` tokens, longest texts first.
 
     Padding every text to the longest would double the work. The number of rows is a
-    ``multiple``, so that few shapes occur: every new one costs the CPU's kernels a second.
+    multiple of ``ROWS``, so that few shapes occur: every new one costs the CPU's kernels a second.
     """
-    marked = [np.concatenate([[START], text[: length - 2], [END]]) for text in texts]
+    marked = [np.concatenate([[START], text[: ROW - 2], [END]]) for text in texts]
     room: list[tuple[int, int]] = []  # tokens left and the row's number, sorted
     places: list[tuple[int, int]] = [(0, 0)] * len(marked)
     rows = 0
@@ -84,19 +85,19 @@ def pack(texts: Sequence[Ids], length: int = 64, multiple: int = 8) -> Packed:
         if found < len(room):
             left, row = room.pop(found)
         else:
-            left, row, rows = length, rows, rows + 1
-        places[i] = (row, length - left)
+            left, row, rows = ROW, rows, rows + 1
+        places[i] = (row, ROW - left)
         insort(room, (left - len(marked[i]), row))
-    rows = -(-rows // multiple) * multiple
-    ids = np.full((rows, length), PAD, np.int64)
-    order = np.zeros((rows, length), np.int64)
-    owner = np.full((rows, length), len(marked), np.int64)
+    rows = -(-rows // ROWS) * ROWS
+    ids = np.full((rows, ROW), PAD, np.int64)
+    order = np.zeros((rows, ROW), np.int64)
+    owner = np.full((rows, ROW), len(marked), np.int64)
     longest = -(-max(map(len, marked)) // 4) * 4
     at = np.zeros((len(marked), longest), np.int64)
     mask = np.zeros((len(marked), longest), bool)
     for i, (text, (row, start)) in enumerate(zip(marked, places, strict=True)):
         here = slice(start, start + len(text))
         ids[row, here], order[row, here], owner[row, here] = text, np.arange(len(text)), i
-        at[i, : len(text)] = row * length + start + np.arange(len(text))
+        at[i, : len(text)] = row * ROW + start + np.arange(len(text))
         mask[i, : len(text)] = True
     return Packed(*map(torch.from_numpy, (ids, order, owner, at, mask)))

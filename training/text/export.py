@@ -113,27 +113,20 @@ class Graph:
         shape = self.one("Shape", value)
         return self.one("Slice", shape, self.axis(axis), self.axis(axis + 1))
 
-    def read(self, layer: str, x: str) -> list[str]:
-        """Query, key and value without their biases, which attention adds."""
+    def layer(self, layer: str, x: str, mask: str) -> str:
+        """Query, key and value in one product, without their biases: attention adds those."""
         parts = [self.weights[f"{layer}.{part}.weight"] for part in ("query", "key", "value")]
-        both = self.product(x, f"{layer}.attention", np.concatenate(parts))
-        return self.op("Split", both, outputs=3, axis=-1, num_outputs=3)
-
-    def attend(self, layer: str, query: str, key: str, value: str, mask: str) -> str:
-        parts = [self.weights[f"{layer}.{part}.bias"] for part in ("query", "key", "value")]
-        bias = self.constant(f"{layer}.attention.bias", np.concatenate(parts).astype(np.float32))
-        return self.one("MultiHeadAttention", query, key, value, bias, mask, num_heads=HEADS)
-
-    def finish_layer(self, layer: str, x: str, seen: str) -> str:
+        biases = [self.weights[f"{layer}.{part}.bias"] for part in ("query", "key", "value")]
+        bias = self.constant(f"{layer}.attention.bias", np.concatenate(biases).astype(np.float32))
+        all_three = self.product(x, f"{layer}.attention", np.concatenate(parts))
+        query, key, value = self.op("Split", all_three, outputs=3, axis=-1, num_outputs=3)
+        seen = self.one("MultiHeadAttention", query, key, value, bias, mask, num_heads=HEADS)
         seen = self.linear(seen, f"{layer}.attended")
         x = self.norm(self.one("Add", x, seen), f"{layer}.attention_norm")
         wide = self.linear(x, f"{layer}.wide", bias=False)
         wide = self.one("BiasGelu", wide, self.weight(f"{layer}.wide.bias"))
         made = self.linear(wide, f"{layer}.narrow")
         return self.norm(self.one("Add", x, made), f"{layer}.output_norm")
-
-    def layer(self, layer: str, x: str, mask: str) -> str:
-        return self.finish_layer(layer, x, self.attend(layer, *self.read(layer, x), mask))
 
     def mean(self, x: str, mask: str) -> str:
         """The mean over the tokens that ``mask`` keeps: (n, dim)."""

@@ -16,6 +16,7 @@ import gzip
 import hashlib
 import json
 import random
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -80,12 +81,13 @@ def own_rows(
 
     Each makes another row of the same four choices, with another of them right. Renderings of
     held-out verses, of verses that any development row offers, and of verses that are a right
-    choice anywhere are left out. The file has no verses, only the start of each one's SHA-256
-    and its rendering.
+    choice anywhere are left out. The file has no verses, only the start of each one's SHA-256,
+    its rendering, and for some a ``short`` query that somebody might look for it with.
     """
     if path is None:
         return []
-    ours = dict(line.split("\t") for line in path.read_text(encoding="utf-8").splitlines())
+    lines = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines())
+    ours = {digest: (rendering, *short) for digest, rendering, *short in lines}
     taken = {plain(right_verse(row)) for row in ccpm}
     taken |= {plain(choice) for row in dev for choice in row["choices"]}
     leak, rows = Leak(held), []
@@ -93,7 +95,8 @@ def own_rows(
         for place, choice in enumerate(row["choices"]):
             digest = hashlib.sha256(plain(choice).encode()).hexdigest()[:12]
             if digest in ours and plain(choice) not in taken and not leak(choice):
-                rows.append(row | {"translation": ours.pop(digest), "answer": place})
+                rendering, *short = ours.pop(digest)
+                rows.append(row | {"translation": rendering, "short": short, "answer": place})
     return rows
 
 
@@ -175,8 +178,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     for name in ("--ccpm", "--prose", "--captions", "--verses", "--renderings", "--dictionary"):
         parser.add_argument(name, type=Path)
-    for name in ("--pairs", "--works", "--base", "--pieces", "--out"):
+    for name in ("--pairs", "--works", "--out"):
         parser.add_argument(name, type=Path, required=True)
+    parser.add_argument("--base", type=Path, help="to choose a vocabulary for")
+    parser.add_argument("--pieces", type=Path, help="the base's vocabulary")
+    parser.add_argument("--tokenizer", type=Path, help="of weights to go on from, in their place")
     parser.add_argument("--dev-rows", type=int, default=2600)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -186,13 +192,19 @@ def main() -> None:
     parts: Split = split(ccpm, pairs, arguments.dev_rows)
     prose = read_lines(arguments.prose)
     verses = [row["content"] for row in read_lines(arguments.verses)]
-    choose_vocabulary(arguments, ccpm, pairs, captions, prose, verses)
+    if arguments.tokenizer:
+        shutil.copy(arguments.tokenizer, arguments.out / "tokenizer.json")
+    else:
+        choose_vocabulary(arguments, ccpm, pairs, captions, prose, verses)
     dev, pairs_dev = [ccpm[i] for i in parts.ccpm_dev], [pairs[i] for i in parts.pairs_dev]
     held = {plain(right_verse(row)) for row in dev} | {plain(row["verse"]) for row in pairs_dev}
     starter = starter_lines(arguments.works, held)
     writer = Writer(arguments.out / "tokenizer.json")
     train = [ccpm[i] for i in parts.ccpm_train]
     train += own_rows(arguments.renderings, train, dev, held)
+    asked = [(short, right_verse(row)) for row in train for short in row.get("short", ())]
+    writer.put("short_query", [short for short, _ in asked])
+    writer.put("short_verse", [verse for _, verse in asked])
     writer.put_ccpm("train", train)
     writer.put_ccpm("dev", dev)
     short = prose_pairs(prose, held)
