@@ -52,6 +52,18 @@ def test_words_without_imagery_keep_the_rerankers_own_score() -> None:
     assert rank(candidates(MOON), "用 Python 解析 JSON", Even(), k=1)[0].score == 0.5
 
 
+def test_a_question_of_one_word_is_answered_by_a_verse_that_names_what_it_means() -> None:
+    class Literal(Even):
+        def score(self, query: str, verses: list[Verse]) -> np.ndarray:
+            return np.array([0.98 if "家" in v.text else 0.84 for v in verses], np.float32)
+
+    emperor = Verse("紫泉宫殿锁烟霞，欲取芜城作帝家。", "皇上想把扬州当作自己的家。")
+    ranked = rank(candidates(emperor, MOON), "想家", Literal(), k=2)
+    assert [match.verse for match in ranked] == [MOON, emperor]
+    ranked = rank(candidates(emperor, MOON), "想家的人住进宫殿", Literal(), k=2)
+    assert [match.verse for match in ranked] == [emperor, MOON]
+
+
 def test_of_equal_verses_the_one_that_names_what_the_words_name_comes_first() -> None:
     best, other = rank(candidates(MOON, BOAT), "雪里的小船", Even(), k=2)
     assert best.verse == BOAT

@@ -46,6 +46,8 @@ class Weights:
 PHOTO_WEIGHTS = Weights()
 # Chosen on development queries (training/text/RESULTS.md).
 NAMED_IN_WORDS = 1.0
+# One word (想家) says too little for the reranker to go by; set by hand.
+NAMED_IN_ONE_WORD = 3.0
 # The share of the shorter verse's character pairs that makes two verses one line: of one poet
 # variants differ; two poets must share more, for one of them may be quoting the other.
 _ONE_LINE, _ONE_LINE_OF_TWO_POETS = 0.6, 0.8
@@ -81,7 +83,10 @@ def rank(
     # Some of the candidates are variants of one line, so k verses take more than k of them.
     chosen = sorted(candidates, key=_first_score, reverse=True)[: max(limit, 2 * k)]
     scores = _scores(chosen, query, reranker)
-    asked = dict.fromkeys([*lexicon().find_modern(query), *lexicon().find_verse(query)], 1.0)
+    found = [lexicon().find_modern(query), lexicon().find_verse(query)]
+    asked = {tag: 1.0 for tags in found for tag in tags}
+    words = {word for tags in found for words in tags.values() for word in words}
+    weight = NAMED_IN_ONE_WORD if _NOT_TEXT.sub("", query) in words else NAMED_IN_WORDS
     said_dark = darkness(query)
     matches = []
     for candidate, score in zip(chosen, scores, strict=True):
@@ -96,7 +101,7 @@ def rank(
             score = fuse(channels, weights)
         elif asked and reranker is not None:
             channels["named"] = agreement(asked, in_verse, in_rendering)["named"]
-            score = naming(score, channels["named"])
+            score = naming(score, channels["named"], weight)
         wanted = seen if seen is not None else asked
         matched = tuple(tag for tag in (*in_verse, *in_rendering) if tag in wanted)
         matches.append(
@@ -165,7 +170,7 @@ def fuse(channels: Mapping[str, float], weights: Weights) -> float:
     return 1.0 / (1.0 + math.exp(-total))
 
 
-def naming(score: float, named: float) -> float:
+def naming(score: float, named: float, weight: float = NAMED_IN_WORDS) -> float:
     """A reranker's score for words, raised by the share of their imagery the verse names.
 
     Between verses that all say much the same, people expect the one with the boat, the old
@@ -173,7 +178,7 @@ def naming(score: float, named: float) -> float:
     cross-encoder may say 1.0: beyond a thousand to one its odds count no further.
     """
     score = min(max(score, 1e-3), 1.0 - 1e-3)
-    odds = math.log(score / (1.0 - score)) + NAMED_IN_WORDS * named
+    odds = math.log(score / (1.0 - score)) + weight * named
     return 1.0 / (1.0 + math.exp(-odds))
 
 
