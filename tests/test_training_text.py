@@ -116,7 +116,7 @@ def tiny_data(tmp_path):
         "train_query": 6, "train_choice": 24, "dev_query": 2, "dev_choice": 8, "pairs_query": 3,
         "pairs_verse": 3, "starter_verse": 5, "starter_rendering": 5, "caption": 14,
         "prose_query": 4, "prose_text": 4, "word": 4, "meaning": 4, "not_poetry": 4,
-        "train_keyword": 18, "starter_keyword": 15,
+        "train_keyword": 18, "starter_keyword": 15, "short_query": 4, "short_verse": 4,
     }  # fmt: skip
     texts = {
         name: [random.integers(4, 50, random.integers(2, 9)) for _ in range(count)]
@@ -179,12 +179,14 @@ def test_our_renderings_make_rows_of_verses_that_nobody_is_asked_about(tmp_path)
     train = [ccpm_row("甲", ["春眠不觉晓", "处处闻啼鸟", "夜来风雨声", "花落知多少"])]
     dev = [ccpm_row("乙", ["白日依山尽", "夜来风雨声", "黄河入海流", "更上一层楼"])]
     lines = [
-        f"{hashlib.sha256(verse.encode()).hexdigest()[:12]}\t{verse}的意思\n"
-        for verse in ("春眠不觉晓", "处处闻啼鸟", "夜来风雨声")
+        f"{hashlib.sha256(verse.encode()).hexdigest()[:12]}\t{verse}的意思{short}\n"
+        for verse, short in (("春眠不觉晓", ""), ("处处闻啼鸟", "\t鸟叫"), ("夜来风雨声", ""))
     ]
     (tmp_path / "renderings.tsv").write_text("".join(lines))
     (row,) = own_rows(tmp_path / "renderings.tsv", train, dev, {"白日依山尽"})
-    assert row == train[0] | {"translation": "处处闻啼鸟的意思", "answer": 1}
+    assert row == train[0] | {
+        "translation": "处处闻啼鸟的意思", "short": ["鸟叫"], "answer": 1
+    }  # fmt: skip
 
 
 def test_a_dictionary_entry_is_cut_to_its_defining_phrases():
