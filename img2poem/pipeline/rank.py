@@ -87,8 +87,8 @@ def rank(
     scores = _scores(chosen, query, reranker)
     found = [lexicon().find_modern(query), lexicon().find_verse(query)]
     asked = {tag: 1.0 for tags in found for tag in tags}
-    words = {word for tags in found for words in tags.values() for word in words}
-    weight = NAMED_IN_ONE_WORD if _NOT_TEXT.sub("", query) in words else NAMED_IN_WORDS
+    names = {name for tags in found for each in tags.values() for name in each}
+    weight = NAMED_IN_ONE_WORD if _NOT_TEXT.sub("", query) in names else NAMED_IN_WORDS
     said_dark = darkness(query)
     matches = []
     for candidate, score in zip(chosen, scores, strict=True):
@@ -172,12 +172,13 @@ def fuse(channels: Mapping[str, float], weights: Weights) -> float:
     return 1.0 / (1.0 + math.exp(-total))
 
 
-def naming(score: float, named: float, weight: float = NAMED_IN_WORDS) -> float:
+def naming(score: float, named: float, weight: float) -> float:
     """A reranker's score for words, raised by the share of their imagery the verse names.
 
     Between verses that all say much the same, people expect the one with the boat, the old
     man and the snow they asked for. Words that name no imagery are left as they are. A
-    cross-encoder may say 1.0: beyond a thousand to one its odds count no further.
+    cross-encoder may say 1.0: beyond a thousand to one its odds count no further. ``weight`` is
+    what naming all of it adds to the log odds.
     """
     score = min(max(score, 1e-3), 1.0 - 1e-3)
     odds = math.log(score / (1.0 - score)) + weight * named

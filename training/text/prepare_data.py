@@ -185,6 +185,8 @@ def main() -> None:
     parser.add_argument("--tokenizer", type=Path, help="of weights to go on from, in their place")
     parser.add_argument("--dev-rows", type=int, default=2600)
     arguments = parser.parse_args()
+    if not (arguments.tokenizer or (arguments.base and arguments.pieces)):
+        parser.error("give --base and --pieces, or the --tokenizer of weights to go on from")
     arguments.out.mkdir(parents=True, exist_ok=True)
     jieba.setLogLevel(60)
     ccpm, pairs = read_lines(arguments.ccpm), read_lines(arguments.pairs)

@@ -121,6 +121,8 @@ def main() -> None:
         parser.add_argument(name, type=Path, required=True)
     parser.add_argument("--embedder", required=True, help="fingerprint of the vector's embedder")
     args = parser.parse_args()
+    if args.tags and not args.pack:
+        parser.error("--tags needs the --pack that they were fitted on")
     args.out.mkdir(parents=True, exist_ok=True)
     weights, written = args.out / "heads.npz", args.out / "heads.json"
     if args.tags:

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 SIDE = 320
 STARS = 20
+DARK = 0.3
+
+
+def is_dark(image: Image) -> bool:
+    """Whether half of a photo is dark, which is cheap to ask of the many that are not."""
+    half = image.width * image.height / 2
+    return sum(image.convert("L").histogram()[: round(255 * DARK) + 1]) >= half
 
 
 def brightness(image: Image) -> FloatArray:
@@ -59,7 +66,7 @@ def shows_stars(grey: FloatArray) -> bool:
     import numpy as np
 
     upper = grey[: len(grey) // 2]
-    if min(upper.shape) < 16 or np.median(grey) > 0.3 or np.quantile(upper, 0.6) > 0.3:
+    if min(upper.shape) < 16 or np.median(grey) > DARK or np.quantile(upper, 0.6) > DARK:
         return False
     mean = _mean(upper)
     # A tree against the light has points all over too, but no smooth dark between them.

@@ -11,7 +11,7 @@ from img2poem.corpus.imagery import lexicon
 from img2poem.errors import UserError
 from img2poem.models.base import Description, Imagery, Photo
 from img2poem.models.builtin.describe import describe
-from img2poem.models.builtin.night import brightness, shows_moon, shows_stars
+from img2poem.models.builtin.night import brightness, is_dark, shows_moon, shows_stars
 
 if TYPE_CHECKING:
     import numpy as np
@@ -185,7 +185,7 @@ def light(image: Image) -> FloatArray:
 
 def by_night(tags: dict[str, float], image: Image) -> dict[str, float]:
     """Add moon or stars where the light shows them and nobody stands in it."""
-    if tags.get("人", 0.0) > 0.3:
+    if tags.get("人", 0.0) > 0.3 or not is_dark(image):
         return tags
     grey = brightness(image)
     seen = "月" if shows_moon(grey) else "星空" if shows_stars(grey) else ""
