@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -115,6 +117,13 @@ def test_a_rendering_can_only_help(reranker):
     query = "老人在雪天独自钓鱼"
     bare = reranker.score(query, [Verse(SNOW.text)])[0]
     assert reranker.score(query, [SNOW])[0] >= bare - 1e-4
+
+
+def test_an_occasion_answers_words_of_today(reranker):
+    quoted = replace(HOME, occasions="春运没抢到票；在外地打工想家")
+    bare, helped = reranker.score("春运抢票没抢到", [HOME, quoted])
+    assert helped > bare + 0.2
+    assert reranker.score("一片竹林", [quoted])[0] < reranker.threshold
 
 
 def test_words_that_a_verse_says_score_above_words_that_poetry_does_not(reranker):

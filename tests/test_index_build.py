@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,25 @@ def test_c_embeds_the_text(folder: Path) -> None:
     build_index(VERSES[:2], folder, HashingEmbedder(), corpus="c")
     text = HashingEmbedder().encode([VERSES[1].text], kind="passage")
     assert VerseIndex.open(folder).cosines(text, [1]) == pytest.approx(1)
+
+
+def test_ct_draws_a_verse_to_its_occasions(folder: Path) -> None:
+    verses = [replace(VERSES[0], occasions="加班到深夜；末班地铁"), VERSES[1]]
+    build_index(verses, folder, HashingEmbedder(), corpus="ct")
+    index = VerseIndex.open(folder)
+    asked = [VERSES[0].translation, "加班到深夜", "末班地铁", VERSES[1].translation]
+    queries = HashingEmbedder().encode(asked, kind="query")
+    near, bare = index.cosines(queries, [0, 1]), queries @ queries[0]
+    assert near[0, 0] > 0.8
+    assert near[1, 0] > bare[1] + 0.1 and near[2, 0] > bare[2] + 0.1
+    assert near[3, 1] == pytest.approx(1)
+    assert index.verse(0).phrases == ["加班到深夜", "末班地铁"]
+
+
+def test_c_leaves_occasions_aside(folder: Path) -> None:
+    build_index([replace(VERSES[0], occasions="加班到深夜")], folder, HashingEmbedder(), corpus="c")
+    text = HashingEmbedder().encode([VERSES[0].text], kind="passage")
+    assert VerseIndex.open(folder).cosines(text, [0]) == pytest.approx(1)
 
 
 def test_a_corpus_file_is_indexed_with_progress(tmp_path: Path, folder: Path) -> None:

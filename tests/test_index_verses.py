@@ -16,6 +16,7 @@ verses = st.builds(
     Verse,
     text=texts, translation=texts, title=texts, author=texts, dynasty=texts, kind=texts,
     work_id=st.integers(-(2**63), 2**63 - 1), line_no=st.integers(0, 2**31), traditional=texts,
+    occasions=texts,
 )  # fmt: skip
 
 

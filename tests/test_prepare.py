@@ -43,6 +43,20 @@ def test_a_translated_poem_gives_pairs_and_sentences(tmp_path: Path) -> None:
     assert corpora["select_c"] == corpora["c"]
 
 
+def test_occasions_go_with_their_lines(tmp_path: Path) -> None:
+    occasions = "睡不着；半夜看手机\n\n在外地打工；想家"
+    content = "床前明月光，\n疑是地上霜。\n低头思故乡。"
+    rows = prepared(tmp_path, work(content, "月光\n像霜\n想家", Occasions=occasions))["ct"]
+    assert [row.phrases for row in rows] == [["睡不着", "半夜看手机"], [], ["在外地打工", "想家"]]
+
+
+@pytest.mark.parametrize("occasions", ["睡不着", "睡不着\n\n想家", None, 7, ["睡不着"]])
+def test_occasions_that_fit_no_line_are_left_out(tmp_path: Path, occasions: object) -> None:
+    fields = {"Occasions": occasions}
+    rows = prepared(tmp_path, work("床前明月光，\n疑是地上霜。", "月光\n像霜", **fields))["ct"]
+    assert [row.occasions for row in rows] == ["", ""]
+
+
 def test_the_keys_of_a_row_are_those_of_the_format(tmp_path: Path) -> None:
     prepared(tmp_path, work("床前明月光。"))
     row = json.loads((tmp_path / "out/c_data.jsonl").read_text(encoding="utf-8"))

@@ -20,7 +20,7 @@ DATA = Path(__file__).parents[1] / "data"
 THREE_HUNDRED = Path(__file__).with_name("tang_three_hundred.txt")
 KEYS = [
     *("Id", "Title", "Dynasty", "Author", "AuthorId", "Kind", "Content", "Translation"),
-    *("Comment", "Intro", "Annotation", "PostsCount"),
+    *("Occasions", "Comment", "Intro", "Annotation", "PostsCount"),
 ]
 DYNASTIES = "先秦 汉 魏晋 南北朝 隋 唐 五代 宋 金 元 明 清"
 NOT_HAN = re.compile(r"[^\u3400-\u9fff\U00020000-\U000323af〇]+")
@@ -77,13 +77,23 @@ def test_every_work_has_the_keys_of_works_json_and_values_of_their_types() -> No
         assert work["PostsCount"] == 0
 
 
-def test_every_line_has_its_rendering() -> None:
+def test_every_line_has_its_rendering_and_its_occasions() -> None:
     uneven = [
         work["Title"]
         for work in works()
-        if work["Content"].count("\n") != work["Translation"].count("\n")
+        if {work[key].count("\n") for key in ("Content", "Translation", "Occasions")}
+        != {work["Content"].count("\n")}
     ]
     assert uneven == []
+
+
+def test_occasions_are_short_phrases_for_nearly_every_line() -> None:
+    lines = [line for work in works() for line in work["Occasions"].split("\n")]
+    phrases = [line.split("；") for line in lines if line]
+    assert len(lines) == len(pairs())
+    assert len(phrases) >= 0.9 * len(lines)
+    assert [p for line in phrases for p in line if not 2 <= len(p) <= 12 or p != p.strip()] == []
+    assert [line for line in phrases if len(set(line)) < len(line)] == []
 
 
 def test_ids_are_numbers_of_their_own_and_each_poet_has_one() -> None:

@@ -117,6 +117,7 @@ def tiny_data(tmp_path):
         "pairs_verse": 3, "starter_verse": 5, "starter_rendering": 5, "caption": 14,
         "prose_query": 4, "prose_text": 4, "word": 4, "meaning": 4, "not_poetry": 4,
         "train_keyword": 18, "starter_keyword": 15, "short_query": 4, "short_verse": 4,
+        "occasion": 6,
     }  # fmt: skip
     texts = {
         name: [random.integers(4, 50, random.integers(2, 9)) for _ in range(count)]
@@ -128,6 +129,7 @@ def tiny_data(tmp_path):
         "dev_answer": np.ones(2, np.int8),
         "train_keyword_ends": np.arange(3, 21, 3),
         "starter_keyword_ends": np.arange(3, 18, 3),
+        "occasion_line": np.array([0, 0, 1, 3, 3, 3]),
     }
     save(tmp_path / "data.npz", texts, numbers)
     return Data(tmp_path / "data.npz")

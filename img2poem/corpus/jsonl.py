@@ -42,6 +42,7 @@ def dump_row(
     work_id: int,
     line_no: int,
     traditional: str,
+    occasions: str = "",
 ) -> bytes:
     """A verse, given by the fields of ``Verse``, as one line of JSON with its line break."""
     row = {
@@ -56,6 +57,8 @@ def dump_row(
     }
     if traditional:
         row["traditional"] = traditional
+    if occasions:
+        row["occasions"] = occasions
     return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
 
 
@@ -74,7 +77,7 @@ def _verse(line: bytes, path: Path, number: int) -> Verse:
     return Verse(text, **values, **numbers)
 
 
-_TEXT_KEYS = ("translation", "title", "author", "dynasty", "kind", "traditional")
+_TEXT_KEYS = ("translation", "title", "author", "dynasty", "kind", "traditional", "occasions")
 _NUMBER_KEYS = ("work_id", "line_no")
 
 

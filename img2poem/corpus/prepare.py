@@ -124,20 +124,23 @@ class _Corpus:
         self._report = report
         self._seen = Seen()
         self._texts: list[str] = []
-        self._rest: list[tuple[Work, int, str]] = []  # of each text: work, line, translation
+        # Of each text: work, line, translation, occasions.
+        self._rest: list[tuple[Work, int, str, str]] = []
 
-    def add(self, work: Work, line_no: int, text: str, translation: str = "") -> None:
+    def add(
+        self, work: Work, line_no: int, text: str, translation: str = "", occasions: str = ""
+    ) -> None:
         """Take a row, unless its text cannot be a verse."""
         if why := fault(text):
             self.skipped[why] += 1
         else:
             self._texts.append(text)
-            self._rest.append((work, line_no, translation))
+            self._rest.append((work, line_no, translation, occasions))
 
     def add_plain(self, work: Work, texts: list[str]) -> None:
         """Take sentences of plain content, none of which has a fault."""
         self._texts += texts
-        self._rest += [(work, number, "") for number in range(len(texts))]
+        self._rest += [(work, number, "", "") for number in range(len(texts))]
 
     def flush(self) -> list[tuple[str, bytes]]:
         """Write the waiting rows but for repeats; return (author, line) of those written."""
@@ -160,7 +163,9 @@ class _Corpus:
         return lines
 
 
-def _json_line(text: str, traditional: str, work: Work, line_no: int, translation: str) -> bytes:
+def _json_line(
+    text: str, traditional: str, work: Work, line_no: int, translation: str, occasions: str
+) -> bytes:
     return dump_row(
         text,
         translation,
@@ -171,6 +176,7 @@ def _json_line(text: str, traditional: str, work: Work, line_no: int, translatio
         work.id,
         line_no,
         traditional,
+        occasions,
     )
 
 
@@ -192,12 +198,16 @@ def _split_work(work: Work, ct: _Corpus, c: _Corpus, report: Report) -> None:
 
 
 def _add_pairs(work: Work, content: str, ct: _Corpus) -> dict[str, str]:
-    paired = pairs(content, visible(work.translation).replace("\r", ""))
+    translation = visible(work.translation).replace("\r", "")
+    paired = pairs(content, translation)
     if paired is None:
         ct.skipped["a work whose translation has other lines"] += 1
         return {}
+    occasions = visible(work.occasions).replace("\r", "").split("\n")
+    breaks = {text.strip().count("\n") for text in (content, translation)}
+    aligned = breaks == {len(occasions) - 1}
     for number, line, meaning in paired:
-        ct.add(work, number, line, meaning)
+        ct.add(work, number, line, meaning, occasions[number].strip() if aligned else "")
     return {line: meaning for _, line, meaning in paired}
 
 

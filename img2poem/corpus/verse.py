@@ -24,6 +24,8 @@ class Verse:
         work_id: the poem's id in its source.
         line_no: the line's place in its poem, from 0.
         traditional: the source's own Traditional text, where it had one; else empty.
+        occasions: what people would quote it for, in words of today, phrases apart by "；";
+            may be empty.
     """
 
     text: str
@@ -35,3 +37,9 @@ class Verse:
     work_id: int = 0
     line_no: int = 0
     traditional: str = ""
+    occasions: str = ""
+
+    @property
+    def phrases(self) -> list[str]:
+        """The occasions, one by one."""
+        return [phrase.strip() for phrase in self.occasions.split("；") if phrase.strip()]

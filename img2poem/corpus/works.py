@@ -23,6 +23,7 @@ class Work(NamedTuple):
         content: the text, lines apart by line breaks; empty if there is none.
         translation: in modern Chinese, lines likewise; may be empty.
         traditional: the text, title and author are in Traditional characters.
+        occasions: of each line, lines likewise; may be empty (see ``Verse``).
     """
 
     id: int
@@ -33,9 +34,10 @@ class Work(NamedTuple):
     content: str
     translation: str = ""
     traditional: bool = False
+    occasions: str = ""
 
 
-_TYPES = (int, str, str, str, str, str, str, bool)
+_TYPES = (int, str, str, str, str, str, str, bool, str)
 
 
 def read_works(source: Path, *, progress: Progress | None = None) -> Iterator[list[Work]]:
@@ -112,6 +114,7 @@ def _work(item: dict[str, Any]) -> Work:
         get("Kind"),
         get("Content"),
         get("Translation") or "",
+        occasions=get("Occasions") or "",
     )
     if tuple(map(type, work)) != _TYPES:
         work = _repaired(work)

@@ -14,6 +14,7 @@ from img2poem.corpus.jsonl import read_verses
 from img2poem.corpus.verse import Verse
 from img2poem.errors import UserError
 from img2poem.files import exclusive, storage_error
+from img2poem.index.encode import embedded_column, encode
 from img2poem.index.manifest import (
     FORMAT,
     VECTORS,
@@ -110,8 +111,8 @@ def build_index(
         verses: the verses, or the corpus file that holds them.
         folder: where the index goes.
         embedder: encodes the verses, 512 at a time.
-        corpus: ct embeds translations and leaves out verses without one; the others embed
-            the text.
+        corpus: ct embeds translations, with occasions, and leaves out verses that have none;
+            the others embed the text.
         force: rebuild also if the same index is there.
         progress: called with (verses encoded, verses in all).
 
@@ -141,10 +142,6 @@ def build_index(
             return BuildReport("built", folder, manifest, resumed, time.monotonic() - begun)
     except OSError as error:
         raise storage_error(error, folder.parent) from error
-
-
-def _column(corpus: str) -> Literal["text", "translation"]:
-    return "translation" if corpus == "ct" else "text"
 
 
 def _write_corpus(verses: Iterator[Verse], work: Path, corpus: str) -> None:
@@ -199,8 +196,7 @@ def _encode(
         file.truncate(done * row)  # a row half-written when the last run was stopped
         while done < len(table):
             batch = range(done, min(done + _BATCH, len(table)))
-            texts = [table.text(_column(corpus), place) for place in batch]
-            vectors = embedder.encode(texts, kind="passage")
+            vectors = encode(table, batch, embedder, corpus)
             file.write(np.ascontiguousarray(vectors, dtype=dtype).tobytes())
             file.flush()
             done = batch.stop
@@ -259,7 +255,7 @@ def _exam(table: VerseTable, raw: Any, embedder: Embedder, corpus: str, *, seed:
     import numpy as np
 
     places = np.random.default_rng(seed).permutation(len(table))[:_EXAM_QUERIES]
-    texts = [table.text(_column(corpus), int(place)) for place in places]
+    texts = [table.text(embedded_column(corpus), int(place)) for place in places]
     clauses = [text.replace("。", "，").partition("，")[0] or text for text in texts]
     queries = embedder.encode(clauses, kind="query")
     return Exam(queries, exact_tenth(_blocks(raw), queries), raw)

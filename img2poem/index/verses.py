@@ -4,8 +4,8 @@ Layout, little-endian: the magic ``I2PVERSE``, the header's length as uint32, th
 then the arrays, each at a multiple of eight bytes from the header's end. The header is
 JSON: ``{"count": verses, "arrays": {name: [offset, bytes]}}``. Arrays by column:
 
-- text, translation, traditional: ``<column>.ends`` uint64 (count,), where each string ends
-  in ``<column>.utf8``. Both are missing if every string of the column is empty.
+- text, translation, traditional, occasions: ``<column>.ends`` uint64 (count,), where each
+  string ends in ``<column>.utf8``. Both are missing if every string of the column is empty.
 - title, author, dynasty, kind: ``<column>.codes`` uint32 (count,), the place of each
   string in the dictionary ``<column>.ends`` and ``<column>.utf8``.
 - work_id, line_no: ``<column>.int64`` (count,).
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Coded = Literal["author", "dynasty", "kind"]
 
 _MAGIC = b"I2PVERSE"
-_FREE = ("text", "translation", "traditional")
+_FREE = ("text", "translation", "traditional", "occasions")
 _CODED = ("title", "author", "dynasty", "kind")
 _NUMBERS = ("work_id", "line_no")
 
@@ -107,10 +107,11 @@ class VerseTable:
             work_id=int(self._column("work_id.int64", "<i8")[place]),
             line_no=int(self._column("line_no.int64", "<i8")[place]),
             traditional=self.text("traditional", place),
+            occasions=self.text("occasions", place),
         )
 
     def text(self, column: str, place: int) -> str:
-        """One string of the column text, translation or traditional."""
+        """One string of the column text, translation, traditional or occasions."""
         if f"{column}.ends" not in self._arrays:
             return ""
         return self._string(column, place)

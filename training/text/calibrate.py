@@ -1,13 +1,14 @@
 """From the reranker's agreement to a probability-like score, and the score that counts as close.
 
     pip install scikit-learn
-    python calibrate.py --dev OUT/dev.jsonl --works ../../data/works.json
+    python ../ship_index.py
+    python calibrate.py --dev OUT/dev.jsonl
 
-Queries are searched in the starter corpus as a user's are, and the best twenty candidates
-read. Two logistic regressions, one for verses and one for modern renderings, map the best
-candidate's agreement to how likely its query is one that poetry speaks of (development
-translations, and keywords of them) and not one that it does not (``not_poetry_fit.txt``, which
-the embedder was trained to keep away as well). The
+Queries are searched in the shipped index, and the best twenty candidates read. Three logistic
+regressions, for verses, modern renderings and occasions, map the best candidate's agreement to
+how likely its query is one that poetry speaks of (development translations, keywords of them,
+and what people type: ``everyday_fit.txt``) and not one that it does not (``not_poetry_fit.txt``,
+which the embedder was trained to keep away as well). The
 threshold is the score that the best candidate stays below for nineteen in twenty of the latter; how
 often it holds is then printed for ``not_poetry_report.txt``, which nothing was fitted to.
 """
@@ -27,6 +28,8 @@ from sklearn.linear_model import LogisticRegression
 
 import img2poem
 from img2poem.corpus.verse import Verse
+from img2poem.datadir import shipped_index
+from img2poem.index.store import VerseIndex
 from img2poem.models.builtin.text import BuiltinEmbedder, BuiltinReranker
 
 Floats = npt.NDArray[np.float64]
@@ -38,28 +41,16 @@ BELOW = 0.95
 
 
 class Corpus:
-    """The starter corpus, searched by renderings as ``ct`` is.
+    """The starter corpus, searched by its shipped index as a user's queries search it."""
 
-    Args:
-        path: works.json.
-        embedder: encodes the renderings and the queries.
-    """
-
-    def __init__(self, path: Path, embedder: BuiltinEmbedder) -> None:
-        self.verses = [
-            Verse(text, translation)
-            for work in json.loads(path.read_text(encoding="utf-8"))
-            for text, translation in zip(
-                work["Content"].split("\n"), work["Translation"].split("\n"), strict=True
-            )
-        ]
-        self._embedder = embedder
-        self._space = embedder.encode([v.translation for v in self.verses], kind="passage")
+    def __init__(self) -> None:
+        self._index = VerseIndex.open(shipped_index("ct"))
+        self._embedder = BuiltinEmbedder()
 
     def candidates(self, queries: Sequence[str]) -> list[list[Verse]]:
         """The nearest verses of each query."""
-        near = self._embedder.encode(queries, kind="query") @ self._space.T
-        return [[self.verses[i] for i in np.argsort(-row)[:DEPTH]] for row in near]
+        _, ids = self._index.search(self._embedder.encode(queries, kind="query"), DEPTH)
+        return [self._index.verses(row) for row in ids]
 
 
 def best_agreement(
@@ -69,6 +60,7 @@ def best_agreement(
     texts = {
         "verse": [[verse.text for verse in verses] for verses in found],
         "rendering": [[verse.translation for verse in verses] for verses in found],
+        "occasion": [[p for verse in verses for p in verse.phrases] for verses in found],
     }
     return {
         kind: np.array(
@@ -89,22 +81,22 @@ def best_scores(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    for name in ("--dev", "--works"):
-        parser.add_argument(name, type=Path, required=True)
+    parser.add_argument("--dev", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=100, help="development queries of each kind")
     arguments = parser.parse_args()
     settings: dict[str, Any] = {"threshold": 0.0}
     reranker = BuiltinReranker(calibration=settings)
-    corpus = Corpus(arguments.works, BuiltinEmbedder())
+    corpus = Corpus()
     lines = arguments.dev.read_text(encoding="utf-8").splitlines()
     whole = [json.loads(line)["translation"] for line in lines[: 2 * arguments.rows]]
     asked = whole[: arguments.rows]
     asked += ["，".join(keywords(text)[:4]) for text in whole[arguments.rows :]]
-    foreign = _queries("fit")
+    asked += _queries("everyday_fit")
+    foreign = _queries("not_poetry_fit")
     spoken = best_agreement(reranker, asked, corpus.candidates(asked))
     unspoken = best_agreement(reranker, foreign, corpus.candidates(foreign))
     truth = np.repeat([1, 0], [len(asked), len(foreign)])
-    for kind in ("verse", "rendering"):
+    for kind in spoken:
         agreed = np.concatenate([spoken[kind], unspoken[kind]])[:, None]
         # Agreement spans a few tenths; the regression's penalty is meant for units.
         fitted = LogisticRegression(class_weight="balanced").fit(UNIT * agreed, truth)
@@ -116,16 +108,19 @@ def main() -> None:
     target = Path(img2poem.__file__).parent / "weights" / "text" / "calibration.json"
     target.write_text(json.dumps(settings) + "\n")
     print(f"threshold {settings['threshold']}")
-    unseen = _queries("report")
-    for label, queries in (("not poetry, unseen", unseen), ("development", asked)):
+    unseen = _queries("not_poetry_report")
+    for label, queries in (
+        ("not poetry, unseen", unseen),
+        ("development", asked),
+    ):
         scores = best_scores(reranker, queries, corpus.candidates(queries))
         below = (scores < settings["threshold"]).mean()
         quantiles = np.quantile(scores, [0.1, 0.5, 0.9]).round(3)
         print(f"{label}: {below:.2f} of {len(queries)} below it; quantiles .1 .5 .9 {quantiles}")
 
 
-def _queries(kind: str) -> list[str]:
-    text = (HERE / f"not_poetry_{kind}.txt").read_text(encoding="utf-8")
+def _queries(name: str) -> list[str]:
+    text = (HERE / f"{name}.txt").read_text(encoding="utf-8")
     return [line for line in text.splitlines() if line.strip()]
 
 

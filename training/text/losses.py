@@ -18,6 +18,8 @@ TEACHING_WEIGHT = 0.3
 SUM_SCALE = 0.6
 # Token against token costs memory, so so many queries of a batch are compared that way.
 TOKEN_QUERIES = 64
+# Of occasions many are the same in other words.
+SAME_QUERY = 0.7
 # How near two texts that have nothing to do with each other may lie; guessed, not tuned.
 STRANGERS, STRANGE_TOKENS, AWAY_WEIGHT = 0.22, 0.35, 4.0
 
@@ -68,6 +70,8 @@ def loss(reading: Reading, batch: Batch) -> Tensor:
         return _keep_away(part(reading, slice(0, size)), part(reading, slice(size, None)))
     scores = reading.vectors[:size] @ reading.vectors[size:].T / TEMPERATURE
     same = _same(batch).to(scores.device)
+    if batch.source == "occasions":
+        same |= _say_the_same(reading.vectors[:size])
     scores = scores.masked_fill(same, -1e4)
     own = torch.arange(size, device=scores.device)
     backward = F.cross_entropy(scores[:, :size].T, own)
@@ -108,6 +112,12 @@ def _keep_away(queries: Reading, texts: Reading) -> Tensor:
         F.relu(cosines - STRANGERS).pow(2).sum(1).mean()
         + F.relu(agreed - STRANGE_TOKENS).pow(2).sum(1).mean()
     )
+
+
+def _say_the_same(queries: Tensor) -> Tensor:
+    """Which other queries are so near a query that their texts may answer it as well."""
+    near = (queries @ queries.T).detach() > SAME_QUERY
+    return near.fill_diagonal_(False)
 
 
 def _same(batch: Batch) -> Tensor:

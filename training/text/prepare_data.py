@@ -31,6 +31,7 @@ from splits import Leak, Split, plain, right_verse, split
 from tokenizers import Tokenizer
 
 from data import LONGEST, Ids, save
+from img2poem.corpus.verse import Verse
 from img2poem.models.builtin.text_tokens import TextTokenizer, clean
 
 Row = dict[str, Any]
@@ -64,14 +65,17 @@ def keywords(text: str) -> list[str]:
     return list(found)
 
 
-def starter_lines(path: Path, leak_verses: set[str]) -> list[tuple[str, str]]:
-    """(verse, rendering) of the starter corpus, less lines with a held-out verse in them."""
+def starter_lines(path: Path, leak_verses: set[str]) -> list[Verse]:
+    """The lines of the starter corpus, less those with a held-out verse in them."""
     lines = []
     for work in json.loads(path.read_text(encoding="utf-8")):
-        verses, renderings = work["Content"].split("\n"), work["Translation"].split("\n")
-        lines += list(zip(verses, renderings, strict=True))
+        columns = [work[key].split("\n") for key in ("Content", "Translation", "Occasions")]
+        lines += [
+            Verse(text, rendering, occasions=occasions)
+            for text, rendering, occasions in zip(*columns, strict=True)
+        ]
     leak = Leak(leak_verses)
-    return [line for line in lines if not leak(line[0])]
+    return [line for line in lines if not leak(line.text)]
 
 
 def own_rows(
@@ -217,11 +221,14 @@ def main() -> None:
     writer.put("meaning", [meaning for _, meaning in words])
     writer.put("pairs_query", [pairs[i]["translation"] for i in parts.pairs_train])
     writer.put("pairs_verse", [pairs[i]["verse"] for i in parts.pairs_train])
-    writer.put("starter_verse", [verse for verse, _ in starter])
-    writer.put("starter_rendering", [rendering for _, rendering in starter])
+    writer.put("starter_verse", [line.text for line in starter])
+    writer.put("starter_rendering", [line.translation for line in starter])
+    phrases = [(i, phrase) for i, line in enumerate(starter) for phrase in line.phrases]
+    writer.put("occasion", [phrase for _, phrase in phrases])
+    writer.numbers["occasion_line"] = np.array([i for i, _ in phrases], np.int32)
     writer.put("caption", [caption for photo in captions for caption in photo])
     writer.put_keywords("train", [row["translation"] for row in train])
-    writer.put_keywords("starter", [rendering for _, rendering in starter])
+    writer.put_keywords("starter", [line.translation for line in starter])
     queries = (HERE / "not_poetry_fit.txt").read_text(encoding="utf-8").splitlines()
     writer.put("not_poetry", not_poetry.queries(NOT_POETRY) + NOT_POETRY_REPEATS * queries)
     save(arguments.out / "data.npz", writer.texts, writer.numbers)

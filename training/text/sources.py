@@ -13,16 +13,17 @@ from data import Data, Ids
 # measured; the rest is what users ask with (keywords, captions), where words are learnt (prose,
 # the dictionary), and what is to stay away from every verse.
 SHARES = {
-    "four_way": 0.54,
-    "starter": 0.09,
-    "starter_keywords": 0.07,
-    "prose": 0.06,
-    "captions": 0.06,
-    "dictionary": 0.04,
+    "four_way": 0.45,
+    "occasions": 0.15,
+    "starter": 0.08,
+    "starter_keywords": 0.06,
+    "short": 0.06,
+    "captions": 0.05,
+    "prose": 0.03,
     "keywords": 0.04,
-    "short": 0.04,
-    "pairs": 0.03,
     "not_poetry": 0.03,
+    "dictionary": 0.03,
+    "pairs": 0.02,
 }
 SIZES = {"four_way": 80, "prose": 128, "dictionary": 256, "not_poetry": 64}
 SIZE = 112
@@ -73,6 +74,7 @@ class Draw:
             "short": len(data["short_query"]),
             "pairs": len(data["pairs_query"]),
             "not_poetry": len(data["not_poetry"]),
+            "occasions": len(data["occasion"]),
         }
         self._sizes = {name: size for name, size in sizes.items() if size}
         shares = np.array([SHARES[name] for name in self._sizes])
@@ -90,6 +92,9 @@ class Draw:
             texts = [data["starter_rendering"][i] for i in verses[:80]]
             texts += [data["starter_verse"][i] for i in verses[80:]]
             return Batch(source, [data["not_poetry"][i] for i in rows], texts, [])
+        if source == "occasions":
+            texts = [self._quoted_for(phrase) for phrase in rows]
+            return Batch(source, [data["occasion"][i] for i in rows], texts, [])
         if source == "captions":
             both = [self._two_captions(photo) for photo in rows]
             return Batch(source, [one for one, _ in both], [other for _, other in both], [])
@@ -143,6 +148,18 @@ class Draw:
                 parts.append(self.data.numbers["comma"])
             parts.append(words[i])
         return np.concatenate(parts)
+
+    def _quoted_for(self, phrase: int) -> Ids:
+        """A line that people quote for an occasion, or its rendering, or another such occasion."""
+        lines = self.data.numbers["occasion_line"]
+        line, kind = int(lines[phrase]), self.random.rand()
+        first, last = np.searchsorted(lines, [line, line + 1])
+        if kind < 0.35:
+            return self.data["starter_verse"][line]
+        if kind < 0.75 or last - first == 1:
+            return self.data["starter_rendering"][line]
+        other = self.random.randint(first, last - 1)
+        return self.data["occasion"][int(other + (other >= phrase))]
 
     def _two_captions(self, photo: int) -> tuple[Ids, Ids]:
         """Two of the captions of one photo."""

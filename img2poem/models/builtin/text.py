@@ -157,7 +157,8 @@ class BuiltinReranker:
     Every token of one side is held against the token of the other that is nearest to it, as
     ColBERT does, but in both directions, since a verse and its paraphrase are about as long,
     and with a share for each token. The encoder is the embedder's, so no second model is
-    loaded. A verse with a modern rendering is read twice, as itself and as its rendering.
+    loaded. A verse is read as itself, as its modern rendering, and as each of its occasions,
+    and what these say is added up, in odds; of the occasions the likeliest counts.
 
     A text's reading depends a little on those it was read together with (int8 scales are a
     batch's), and readings are kept: the same question may score a few hundredths otherwise.
@@ -186,18 +187,23 @@ class BuiltinReranker:
 
         if not verses:
             return np.empty(0, np.float32)
-        rendered = [i for i, verse in enumerate(verses) if verse.translation]
-        texts = [verse.text for verse in verses] + [verses[i].translation for i in rendered]
-        agreed = self.agreement(query, texts)
-        logits = self._calibrated(agreed[: len(verses)], "verse")
-        if rendered:
-            second = self._calibrated(agreed[len(verses) :], "rendering")
-            logits[rendered] = np.logaddexp(logits[rendered], second)
+        said = {
+            "verse": [(i, verse.text) for i, verse in enumerate(verses)],
+            "rendering": [(i, v.translation) for i, v in enumerate(verses) if v.translation],
+            "occasion": [(i, each) for i, v in enumerate(verses) for each in v.phrases],
+        }
+        agreed = iter(self.agreement(query, [text for each in said.values() for _, text in each]))
+        logits = np.full(len(verses), -np.inf)
+        for kind, texts in said.items():
+            best = np.full(len(verses), -np.inf)
+            for place, _ in texts:
+                best[place] = max(best[place], next(agreed))
+            logits = np.logaddexp(logits, self._calibrated(best, kind))
         scores: FloatArray = (1.0 / (1.0 + np.exp(-_tempered(logits)))).astype(np.float32)
         return scores
 
     def _calibrated(self, agreed: FloatArray, kind: str) -> FloatArray:
-        """Log odds that each text, a verse or a rendering, answers the query."""
+        """Log odds that each text, a verse or what is said of it, answers the query."""
         settings = self._calibration[kind]
         logits: FloatArray = agreed * settings["scale"] + settings["offset"]
         return logits
