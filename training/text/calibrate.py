@@ -9,8 +9,8 @@ regressions, for verses, modern renderings and occasions, map the best candidate
 how likely its query is one that poetry speaks of (development translations, keywords of them,
 and what people type: ``everyday_fit.txt``) and not one that it does not (``not_poetry_fit.txt``,
 which the embedder was trained to keep away as well). The
-threshold is the score that the best candidate stays below for nineteen in twenty of the latter; how
-often it holds is then printed for ``not_poetry_report.txt``, which nothing was fitted to.
+threshold is the highest that nineteen in twenty of the former reach; how many of
+``not_poetry_report.txt``, which nothing was fitted to, stay below it is then printed.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ Floats = npt.NDArray[np.float64]
 HERE = Path(__file__).parent
 DEPTH = 20
 UNIT = 20.0
-# The queries fitted to were trained on, so more of them must stay below than of others.
-BELOW = 0.95
+# So many of the queries that poetry speaks of must find something close.
+REACH = 0.95
 
 
 class Corpus:
@@ -103,8 +103,8 @@ def main() -> None:
         scale, offset = UNIT * float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
         settings[kind] = {"scale": round(scale, 4), "offset": round(offset, 4)}
         print(f"{kind}: {settings[kind]}")
-    fitted_scores = best_scores(reranker, foreign, corpus.candidates(foreign))
-    settings["threshold"] = round(float(np.quantile(fitted_scores, BELOW)), 3)
+    fitted_scores = best_scores(reranker, asked, corpus.candidates(asked))
+    settings["threshold"] = round(float(np.quantile(fitted_scores, 1 - REACH)), 3)
     target = Path(img2poem.__file__).parent / "weights" / "text" / "calibration.json"
     target.write_text(json.dumps(settings) + "\n")
     print(f"threshold {settings['threshold']}")
