@@ -4,7 +4,7 @@
 
 A line for each query of the file (by default ``everyday.txt`` beside this): the query, whether
 anything was called close, and the first three verses. Whether a verse fits is not for a program
-to say; training/text/RESULTS.md has what readers said of these.
+to say; training/text/RESULTS.md has what a reader said of some. The queries are our own (CC0).
 """
 
 from __future__ import annotations

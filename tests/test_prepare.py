@@ -57,6 +57,15 @@ def test_occasions_that_fit_no_line_are_left_out(tmp_path: Path, occasions: obje
     assert [row.occasions for row in rows] == ["", ""]
 
 
+def test_occasions_with_other_lines_are_counted(tmp_path: Path) -> None:
+    source = tmp_path / "works.json"
+    works = [work("床前明月光，\n疑是地上霜。", "月光\n像霜", Occasions="睡不着")]
+    source.write_text(json.dumps(works, ensure_ascii=False), encoding="utf-8")
+    report = prepare(source, tmp_path / "out")
+    assert report.written["ct"] == 2
+    assert report.skipped_rows["ct"] == {"a work's occasions, which have other lines": 1}
+
+
 def test_the_keys_of_a_row_are_those_of_the_format(tmp_path: Path) -> None:
     prepared(tmp_path, work("床前明月光。"))
     row = json.loads((tmp_path / "out/c_data.jsonl").read_text(encoding="utf-8"))

@@ -206,6 +206,8 @@ def _add_pairs(work: Work, content: str, ct: _Corpus) -> dict[str, str]:
     occasions = visible(work.occasions).replace("\r", "").split("\n")
     breaks = {text.strip().count("\n") for text in (content, translation)}
     aligned = breaks == {len(occasions) - 1}
+    if work.occasions and not aligned:
+        ct.skipped["a work's occasions, which have other lines"] += 1
     for number, line, meaning in paired:
         ct.add(work, number, line, meaning, occasions[number].strip() if aligned else "")
     return {line: meaning for _, line, meaning in paired}

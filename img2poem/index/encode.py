@@ -42,7 +42,8 @@ def encode(table: VerseTable, places: range, embedder: Embedder, corpus: str) ->
     vectors = embedder.encode([*texts, *(phrase for _, phrase in quoted)], kind="passage")
     if not quoted:
         return vectors
-    own, occasions = vectors[: len(texts)], np.zeros_like(vectors[: len(texts)])
+    own = vectors[: len(texts)].copy()
+    occasions = np.zeros_like(own)
     np.add.at(occasions, [row for row, _ in quoted], vectors[len(texts) :])
     drawn = sorted({row for row, _ in quoted})
     own[drawn] = _unit(own[drawn] + OCCASIONS * _unit(occasions[drawn]))
