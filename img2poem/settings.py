@@ -55,7 +55,7 @@ HELP: dict[str, str] = {
     "hyde": "search with a generated verse: off, only, concat (joined to the query)",
     "corpus": "what is searched: ct, c, select_c",
     "k": "how many verses",
-    "min_score": "below this a verse is not close; unset: the reranker's own threshold",
+    "min_score": "below this a verse is not close; unset: the reranker's own, for photos 0.5",
     "max_pixels": "larger photos are refused before decoding",
     "metadata": "use a photo's date and place as a weak hint",
     "device": "auto, cpu, cuda or mps",

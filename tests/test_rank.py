@@ -32,6 +32,33 @@ def candidates(*verses: Verse) -> list[Candidate]:
     return [Candidate(verse, "ct", {"description": 0.5}) for verse in verses]
 
 
+class Overlap:
+    """Scores the share of the query's characters that a verse or its occasions have."""
+
+    name = "overlap"
+
+    def score(self, query: str, verses: list[Verse]) -> np.ndarray:
+        said = [set(verse.text + verse.occasions) for verse in verses]
+        return np.array([len(set(query) & each) / len(set(query)) for each in said], np.float32)
+
+
+def test_words_beside_a_photo_are_asked_of_occasions() -> None:
+    late = replace(BOAT, text="风雪夜归人。", title="逢雪", occasions="加班到深夜")
+    seen, query = {"雪": 0.6}, "加班，这里有雪"
+    best = rank(candidates(BOAT, late), query, Overlap(), k=1, seen=seen, words="加班")[0]
+    assert best.verse == late
+    assert best.channels["words"] == 1.0
+    best = rank(candidates(BOAT, late), "这里有雪", Overlap(), k=1, seen=seen)[0]
+    assert "words" not in best.channels
+
+
+def test_a_verse_quoted_for_the_words_is_read_wherever_its_vector_lies() -> None:
+    far = Candidate(replace(BOAT, occasions="加班"), "ct", {"words": -0.5}, quoted=True)
+    near = [replace(MOON, text=f"{i}", work_id=i) for i in range(60)]
+    found = rank([*candidates(*near), far], "加班", Overlap(), k=1, limit=10)
+    assert found[0].verse == far.verse
+
+
 def test_a_verse_that_names_what_was_seen_comes_first() -> None:
     seen = {"舟船": 0.9, "雪": 0.8}
     best, other = rank(candidates(MOON, BOAT), "雪里的小船", Even(), k=2, seen=seen)

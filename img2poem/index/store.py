@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from img2poem.corpus.verse import Verse
 from img2poem.errors import UserError
 from img2poem.index.manifest import VECTORS, VERSES, Manifest, damaged, rebuild
+from img2poem.index.occasions import OccasionSearch
 from img2poem.index.quantise import faiss, inverted_file, search_parameters
 from img2poem.index.verses import VerseTable
 
@@ -144,6 +145,19 @@ class VerseIndex:
         np.put_along_axis(cosines, places, scores, axis=1)
         return cosines
 
+    def quoted_for(self, words: str, k: int, *, where: Filter | None = None) -> Ids:
+        """The verses whose occasions have most words in common with a query.
+
+        Args:
+            words: the query.
+            k: how many at most.
+            where: only verses that have this.
+
+        Returns:
+            Verse numbers, int64 (k or fewer,), in no order; none where verses have no occasions.
+        """
+        return self._occasions.find(words, k, self._mask(where) if where else None)
+
     def verse(self, number: int) -> Verse:
         """The verse with a number that ``search`` returned."""
         return self._verses[int(number)]
@@ -155,6 +169,10 @@ class VerseIndex:
     def find_text(self, text: str) -> int | None:
         """The number of the first verse whose text has these words; None if there is none."""
         return self._verses.find(text)
+
+    @cached_property
+    def _occasions(self) -> OccasionSearch:
+        return OccasionSearch(self._verses.column("occasions"))
 
     def authors(self) -> Sequence[str]:
         """All poets, each once."""

@@ -21,6 +21,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any, Literal
@@ -115,6 +116,15 @@ class VerseTable:
         if f"{column}.ends" not in self._arrays:
             return ""
         return self._string(column, place)
+
+    def column(self, name: str) -> list[str]:
+        """All strings of the column text, translation, traditional or occasions; none if all
+        are empty."""
+        if f"{name}.ends" not in self._arrays:
+            return []
+        at = self._base + self._arrays[f"{name}.utf8"][0]
+        ends = [0, *self._column(f"{name}.ends", "<u8").tolist()]
+        return [self._map[at + a : at + b].decode() for a, b in pairwise(ends)]
 
     def find(self, part: str) -> int | None:
         """The place of the first verse whose text contains a string, by a scan of the column."""

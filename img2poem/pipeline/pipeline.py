@@ -199,7 +199,8 @@ class Pipeline:
         depth = max(DEPTH, 2 * (k or self.settings.k))
         for ask, draft, vectors in zip(asks, drafts, channels, strict=True):
             with timings.stage("search"):
-                candidates = retrieve(indexes, vectors, depth=depth, where=where)
+                words = "" if self._by_sight(ask) else ask.words
+                candidates = retrieve(indexes, vectors, depth=depth, words=words, where=where)
             with timings.stage("rerank"):
                 matches = self._rank(ask, candidates, k or self.settings.k)
             if not where and self._wants_verse(ask, matches):
@@ -248,7 +249,7 @@ class Pipeline:
     def _rank(self, ask: Ask, candidates: list[Candidate], k: int) -> list[Match]:
         if self._by_sight(ask):
             return rank(candidates, ask.words, None, k=k)
-        return rank(candidates, ask.query, self.reranker, k=k, seen=ask.imagery)
+        return rank(candidates, ask.query, self.reranker, k=k, seen=ask.imagery, words=ask.words)
 
     def _min_score(self, ask: Ask) -> float:
         if self.settings.min_score is not None:

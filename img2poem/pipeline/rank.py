@@ -32,7 +32,9 @@ class Weights:
     a starry night is answered with a rainy one.
 
     ``dark`` was chosen by reading: a verse of death or hunger under a child's photo is
-    worse than one that names less. ``close`` is the score from which a verse counts as close.
+    worse than one that names less. ``words``, what the reranker says of words typed beside a
+    photo, was set by hand: who types them means them. ``close`` is the score from which a verse
+    counts as close.
     """
 
     bias: float = -3.0
@@ -42,12 +44,13 @@ class Weights:
     description: float = 1.0
     photo: float = 2.3
     dark: float = -1.5
+    words: float = 4.0
     close: float = 0.5
 
 
 PHOTO_WEIGHTS = Weights()
-# Set by one query (training/text/RESULTS.md): development queries hardly tell 1.0 from 1.8.
-NAMED_IN_WORDS = 1.8
+# Chosen on development queries and judged answers (training/text/RESULTS.md).
+NAMED_IN_WORDS = 1.0
 # One word (想家) says too little for the reranker to go by; set by hand.
 NAMED_IN_ONE_WORD = 3.0
 # The share of the shorter verse's character pairs that makes two verses one line: of one poet
@@ -62,6 +65,7 @@ def rank(
     *,
     k: int,
     seen: Mapping[str, float] | None = None,
+    words: str = "",
     weights: Weights = PHOTO_WEIGHTS,
     limit: int = 50,
 ) -> list[Match]:
@@ -75,6 +79,7 @@ def rank(
         k: how many matches to return.
         seen: imagery tag to probability, for a photo; None for words alone, where the
             reranker decides, and imagery that the words and the verse both name helps.
+        words: what was typed beside a photo.
         weights: how the channels are weighed for a photo.
 
     Returns:
@@ -85,13 +90,14 @@ def rank(
     # Some of the candidates are variants of one line, so k verses take more than k of them.
     chosen = sorted(candidates, key=_first_score, reverse=True)[: max(limit, 2 * k)]
     scores = _scores(chosen, query, reranker, described=seen is not None)
+    said = _scores(chosen, words, reranker, described=False) if words and seen is not None else []
     found = [lexicon().find_modern(query), lexicon().find_verse(query)]
     asked = {tag: 1.0 for tags in found for tag in tags}
     names = {name for tags in found for each in tags.values() for name in each}
     weight = NAMED_IN_ONE_WORD if _NOT_TEXT.sub("", query) in names else NAMED_IN_WORDS
     said_dark = darkness(query)
     matches = []
-    for candidate, score in zip(chosen, scores, strict=True):
+    for place, (candidate, score) in enumerate(zip(chosen, scores, strict=True)):
         in_verse, in_rendering = _imagery(candidate.verse.text, candidate.verse.translation)
         channels = {f"cosine:{name}": value for name, value in candidate.cosines.items()}
         if reranker is not None:
@@ -100,6 +106,8 @@ def rank(
             channels |= agreement(seen, in_verse, in_rendering)
             dark = darkness(candidate.verse.text + candidate.verse.translation)
             channels["dark"] = max(0.0, dark - said_dark)
+            if said:
+                channels["words"] = said[place]
             score = fuse(channels, weights)
         elif asked and reranker is not None:
             channels["named"] = agreement(asked, in_verse, in_rendering)["named"]
@@ -168,6 +176,7 @@ def fuse(channels: Mapping[str, float], weights: Weights) -> float:
         + weights.dark * channels.get("dark", 0.0)
         + weights.description * channels.get("cosine:description", channels.get("cosine:hyde", 0.0))
         + weights.photo * channels.get("cosine:photo", 0.0)
+        + weights.words * channels.get("words", 0.0)
     )
     return 1.0 / (1.0 + math.exp(-total))
 
@@ -221,9 +230,10 @@ def _scores(
 def _first_score(candidate: Candidate) -> float:
     """The first stage's order: the mean over channels, led by the best one.
 
-    A written verse is a candidate because it was asked for, wherever it would stand.
+    A written verse is a candidate because it was asked for, wherever it would stand, and one
+    quoted for the question's words whatever its vector says.
     """
-    if candidate.source == "generated":
+    if candidate.source == "generated" or candidate.quoted:
         return math.inf
     values = candidate.cosines.values()
     return max(values) + sum(values) / len(values)
