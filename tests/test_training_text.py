@@ -82,6 +82,7 @@ def test_the_exported_graph_computes_what_the_trained_model_does():
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnx")
     import onnxruntime
+    from calm import inputs
     from export import embedder
     from model import END, START, Embedder
 
@@ -92,9 +93,10 @@ def test_the_exported_graph_computes_what_the_trained_model_does():
     model = Embedder(50).eval()
     torch.nn.init.normal_(model.share.weight)
     weights = {name: value.numpy() for name, value in model.state_dict().items()}
-    session = onnxruntime.InferenceSession(embedder(weights, {}).SerializeToString())
     random = np.random.default_rng(0)
     texts = [random.integers(4, 50, n) for n in (3, 9, 5)]
+    graph = embedder(weights, inputs(weights, texts))
+    session = onnxruntime.InferenceSession(graph.SerializeToString())
     ids, mask = pad([[START, *text, END] for text in texts])
     vectors, tokens, shares = session.run(None, {"ids": ids, "mask": mask})
     with torch.no_grad():
@@ -105,6 +107,8 @@ def test_the_exported_graph_computes_what_the_trained_model_does():
     assert tokens[there] == pytest.approx(wanted.tokens.numpy()[:, :length][there], abs=0.03)
     assert shares == pytest.approx(wanted.shares.numpy()[:, :length], abs=0.05)
     assert not shares[~there].any()
+    alone = session.run(["vectors"], {"ids": ids[:1, :5], "mask": mask[:1, :5]})[0]
+    assert vectors[:1] == pytest.approx(alone, abs=1e-6)  # whatever it is read together with
 
 
 def tiny_data(tmp_path):
@@ -117,7 +121,7 @@ def tiny_data(tmp_path):
         "pairs_verse": 3, "starter_verse": 5, "starter_rendering": 5, "caption": 14,
         "prose_query": 4, "prose_text": 4, "word": 4, "meaning": 4, "not_poetry": 4,
         "train_keyword": 18, "starter_keyword": 15, "short_query": 4, "short_verse": 4,
-        "occasion": 6,
+        "occasion": 6, "same": 9, "other": 4,
     }  # fmt: skip
     texts = {
         name: [random.integers(4, 50, random.integers(2, 9)) for _ in range(count)]
@@ -130,6 +134,8 @@ def tiny_data(tmp_path):
         "train_keyword_ends": np.arange(3, 21, 3),
         "starter_keyword_ends": np.arange(3, 18, 3),
         "occasion_line": np.array([0, 0, 1, 3, 3, 3]),
+        "same_ends": np.array([4, 6, 9]),
+        "other_ends": np.array([2, 3, 4]),
     }
     save(tmp_path / "data.npz", texts, numbers)
     return Data(tmp_path / "data.npz")

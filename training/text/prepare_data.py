@@ -104,6 +104,13 @@ def own_rows(
     return rows
 
 
+def read_paraphrases(path: Path | None) -> list[tuple[list[str], list[str]]]:
+    """Phrases of one meaning, and others like them in words and not in meaning, by line."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path else []
+    columns = ([part.split("；") for part in line.split("\t")] for line in lines)
+    return [(same, other) for same, other in columns]
+
+
 def prose_pairs(rows: Sequence[Row], held: set[str]) -> list[Row]:
     """Short prose pairs, in random order, less those with a held-out verse in them."""
     leak = Leak(held)
@@ -172,6 +179,11 @@ class Writer:
         self.put(f"{name}_choice", [choice for row in rows for choice in row["choices"]])
         self.numbers[f"{name}_answer"] = np.array([row["answer"] for row in rows], np.int8)
 
+    def put_paraphrases(self, sets: Sequence[tuple[list[str], list[str]]]) -> None:
+        for name, place in (("same", 0), ("other", 1)):
+            self.put(name, [phrase for each in sets for phrase in each[place]])
+            self.numbers[f"{name}_ends"] = np.cumsum([len(each[place]) for each in sets])
+
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
     lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -180,7 +192,8 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    for name in ("--ccpm", "--prose", "--captions", "--verses", "--renderings", "--dictionary"):
+    files = ("--ccpm", "--prose", "--captions", "--verses", "--renderings", "--dictionary")
+    for name in (*files, "--paraphrases"):
         parser.add_argument(name, type=Path)
     for name in ("--pairs", "--works", "--out"):
         parser.add_argument(name, type=Path, required=True)
@@ -226,6 +239,7 @@ def main() -> None:
     phrases = [(i, phrase) for i, line in enumerate(starter) for phrase in line.phrases]
     writer.put("occasion", [phrase for _, phrase in phrases])
     writer.numbers["occasion_line"] = np.array([i for i, _ in phrases], np.int32)
+    writer.put_paraphrases(read_paraphrases(arguments.paraphrases))
     writer.put("caption", [caption for photo in captions for caption in photo])
     writer.put_keywords("train", [row["translation"] for row in train])
     writer.put_keywords("starter", [line.translation for line in starter])

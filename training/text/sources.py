@@ -10,11 +10,12 @@ import numpy as np
 from data import Data, Ids
 
 # How often each source is drawn. Rows of four choices (CCPM's and our own) are what is
-# measured; the rest is what users ask with (keywords, captions), where words are learnt (prose,
-# the dictionary), and what is to stay away from every verse.
+# measured; the rest is what users ask with (keywords, captions, paraphrases), where words are
+# learnt (prose, the dictionary), and what is to stay away from every verse.
 SHARES = {
     "four_way": 0.45,
     "occasions": 0.15,
+    "paraphrases": 0.10,
     "starter": 0.08,
     "starter_keywords": 0.06,
     "short": 0.06,
@@ -75,6 +76,7 @@ class Draw:
             "pairs": len(data["pairs_query"]),
             "not_poetry": len(data["not_poetry"]),
             "occasions": len(data["occasion"]),
+            "paraphrases": len(data.numbers["same_ends"]),
         }
         self._sizes = {name: size for name, size in sizes.items() if size}
         shares = np.array([SHARES[name] for name in self._sizes])
@@ -95,6 +97,10 @@ class Draw:
         if source == "occasions":
             texts = [self._quoted_for(phrase) for phrase in rows]
             return Batch(source, [data["occasion"][i] for i in rows], texts, [])
+        if source == "paraphrases":
+            both = [self._two_of("same", meaning) for meaning in rows]
+            hard = [self._two_of("other", meaning)[0] for meaning in rows]
+            return Batch(source, [one for one, _ in both], [other for _, other in both], hard)
         if source == "captions":
             both = [self._two_captions(photo) for photo in rows]
             return Batch(source, [one for one, _ in both], [other for _, other in both], [])
@@ -160,6 +166,13 @@ class Draw:
             return self.data["starter_rendering"][line]
         other = self.random.randint(first, last - 1)
         return self.data["occasion"][int(other + (other >= phrase))]
+
+    def _two_of(self, name: str, meaning: int) -> tuple[Ids, Ids]:
+        """Two phrases of a line of the paraphrases; or one, twice, where there is one."""
+        ends = self.data.numbers[f"{name}_ends"]
+        start, end = int(ends[meaning - 1]) if meaning else 0, int(ends[meaning])
+        one, other = self.random.choice(end - start, 2, replace=end - start < 2) + start
+        return self.data[name][int(one)], self.data[name][int(other)]
 
     def _two_captions(self, photo: int) -> tuple[Ids, Ids]:
         """Two of the captions of one photo."""
