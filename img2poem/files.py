@@ -7,18 +7,19 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from img2poem.errors import UserError
 
 
 @contextmanager
 def write_together(paths: list[Path]) -> Iterator[list[BinaryIO]]:
-    """Open a temporary file beside each path; rename all of them at the end, or none.
+    """Open a temporary file beside each path; when all are written, rename them one by one.
 
     Raises:
-        UserError: the folder cannot be written to, or the disk is full. The temporary
-            files are gone then, and files that stood at ``paths`` are as they were.
+        UserError: a folder cannot be written to, the disk is full, or a file that the caller
+            reads meanwhile cannot be read. The temporary files are gone then, and files that
+            stood at ``paths`` are as they were, unless it was a renaming that failed.
     """
     partial = [path.with_name(f".{path.name}.{os.getpid()}.partial") for path in paths]
     try:
@@ -34,6 +35,8 @@ def write_together(paths: list[Path]) -> Iterator[list[BinaryIO]]:
         for temporary, path in zip(partial, paths, strict=True):
             temporary.replace(path)
     except OSError as error:
+        if error.filename and Path(error.filename) not in {*partial, *paths}:
+            raise UserError(f"{error.filename} cannot be read: {error.strerror}.") from error
         raise storage_error(error, paths[0].parent) from error
     finally:
         for path in partial:
@@ -68,6 +71,22 @@ def exclusive(path: Path) -> Iterator[None]:
         yield
 
 
+def held_alone(file: IO[bytes]) -> bool:
+    """Hold a file until it is closed; False if another process holds it.
+
+    Where there are no such locks (Windows) it is not known, and True.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def expand_home(name: str) -> Path:
     """A path with ~ and ~user replaced; as it stands where there is no such user."""
     try:
@@ -80,7 +99,8 @@ def sync(path: Path) -> None:
     """Have the system write a file, or a folder's list of names, to disk."""
     if os.name == "nt" and path.is_dir():
         return  # Windows opens no folders
-    handle = os.open(path, os.O_RDONLY)
+    # Windows syncs only what is open for writing; Linux opens no folder for it.
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
     finally:

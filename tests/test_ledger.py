@@ -63,9 +63,9 @@ def test_a_torn_file_keeps_exactly_its_whole_rows(
 def test_no_cell_is_a_formula_and_resuming_still_knows_the_file(tmp_path: Path) -> None:
     target = tmp_path / "poems.csv"
     with Ledger.open(target) as ledger:
-        ledger.write([row("=cmd.jpg", description="+1", error="@x")])
+        ledger.write([row("=cmd.jpg", description="+1", verse="@x")])
     (only,) = read(target)
-    assert (only["file"], only["description"], only["error"]) == ("'=cmd.jpg", "'+1", "'@x")
+    assert (only["file"], only["description"], only["verse"]) == ("'=cmd.jpg", "'+1", "'@x")
     with Ledger.open(target) as ledger:
         assert ledger.has("=cmd.jpg")
 
@@ -153,17 +153,63 @@ def test_a_file_name_of_any_bytes_has_its_row_and_is_known_again(tmp_path: Path)
     target = tmp_path / "poems.csv"
     name = "x\udcff\n.jpg"  # as Python shows a byte that is not UTF-8
     with Ledger.open(target) as ledger:
-        ledger.write([row(name, error=f"{name} is not a photo")])
+        ledger.write([row(name, description=f"{name} is a photo")])
     with Ledger.open(target) as ledger:
         assert ledger.has(name)
         ledger.settle([name])
     assert [found["file"] for found in read(target)] == ["x\\udcff\n.jpg"]
 
 
-def test_errors_of_earlier_runs_are_counted_too(tmp_path: Path) -> None:
+def test_a_photo_that_failed_is_tried_again_and_its_new_row_counts(tmp_path: Path) -> None:
     target = tmp_path / "poems.csv"
     with Ledger.open(target) as ledger:
-        ledger.write([row("a.jpg", error="damaged"), row("b.jpg", verse="月")])
+        ledger.write([row("a.jpg", error="damaged"), row("b.jpg", error="damaged")])
+        assert ledger.failed(["a.jpg", "b.jpg"]) == 2
     with Ledger.open(target) as ledger:
-        ledger.write([row("c.jpg", error="damaged")])
-        assert ledger.failed == 2
+        assert not ledger.has("a.jpg")
+        ledger.write([row("a.jpg", verse="月")])
+        assert ledger.failed(["a.jpg", "b.jpg"]) == 1
+        assert ledger.failed(["a.jpg"]) == 0  # b.jpg is no longer in the folder
+        ledger.settle(["a.jpg", "b.jpg"])
+    assert [(r["file"], r["verse"]) for r in read(target)] == [("a.jpg", "月"), ("b.jpg", "")]
+
+
+def test_a_blank_line_is_passed_over_and_no_row_is_lost(tmp_path: Path) -> None:
+    target = tmp_path / "poems.csv"
+    with Ledger.open(target) as ledger:
+        ledger.write([row("a.jpg"), row("b.jpg")])
+    target.write_bytes(target.read_bytes().replace(b"a.jpg", b"\r\na.jpg"))
+    with Ledger.open(target) as ledger:
+        assert ledger.has("a.jpg") and ledger.has("b.jpg")
+
+
+def test_a_row_with_a_cell_too_many_is_named_and_the_file_left_alone(tmp_path: Path) -> None:
+    target = tmp_path / "poems.csv"
+    with Ledger.open(target) as ledger:
+        ledger.write([row("a.jpg"), row("b.jpg"), row("c.jpg")])
+    edited = target.read_bytes().replace(b"b.jpg", b"b.jpg,more")
+    target.write_bytes(edited)
+    with pytest.raises(UserError, match=r"Line 3 of .* has 14 cells, not 13"):
+        Ledger.open(target)
+    assert target.read_bytes() == edited
+
+
+def test_a_csv_saved_in_another_encoding_is_left_alone(tmp_path: Path) -> None:
+    target = tmp_path / "poems.csv"
+    with Ledger.open(target) as ledger:
+        ledger.write([row("月亮.jpg", verse="床前明月光")])
+    saved = target.read_bytes().decode().encode("gbk")
+    target.write_bytes(saved)
+    with pytest.raises(UserError, match="no longer UTF-8"):
+        Ledger.open(target)
+    assert target.read_bytes() == saved
+
+
+def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    target = tmp_path / "poems.csv"
+    with Ledger.open(target) as ledger:
+        with pytest.raises(UserError, match="Another img2poem batch"):
+            Ledger.open(target, restart=True)
+        ledger.write([row("a.jpg")])
+    assert [r["file"] for r in read(target)] == ["a.jpg"]

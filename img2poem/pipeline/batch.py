@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from img2poem.errors import UserError
-from img2poem.models.base import Photo
+from img2poem.models.base import Description, Photo
+from img2poem.models.endpoint import EndpointError
 from img2poem.pipeline.asking import Ask
 from img2poem.pipeline.ledger import Ledger
 from img2poem.pipeline.photo import looks_like_photo
@@ -21,6 +22,9 @@ BATCH = 16
 UNIQUE_DEPTH = 30  # how many verses a photo may choose from with ``unique``
 # Each holds one photo at full size, which a large PNG makes a hundred megabytes.
 _DECODERS = 3
+# What an endpoint says of a photo that it will not take: too large, of a kind it does not
+# know, against its rules. Other errors are about the key, the model or the endpoint.
+_REFUSED = frozenset({400, 413, 415, 422})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +33,9 @@ class Outcome:
 
     Attributes:
         photos: photos in the folder.
-        resumed: photos that had their row from an earlier run.
+        resumed: photos that had their row from an earlier run, without an error.
         written: rows written by this run.
-        failed: rows of the CSV with an error, by this run or an earlier one.
+        failed: photos of the folder whose row is an error.
     """
 
     photos: int
@@ -74,7 +78,8 @@ def run_batch(
     """Give every photo under a folder its verse, a CSV row each, in path order.
 
     Each row is on disk before the next batch begins; a run that was killed goes on where it
-    stopped. Memory holds three batches of scaled-down photos, whatever the folder's size.
+    stopped, and tries photos that failed again. Memory holds three batches of scaled-down
+    photos, whatever the folder's size.
 
     Args:
         pipeline: describes and finds.
@@ -103,7 +108,8 @@ def run_batch(
             if progress:
                 progress(done, len(photos))
         ledger.settle([names[path] for path in photos])
-    return Outcome(len(photos), resumed, len(waiting), ledger.failed)
+        failed = ledger.failed(list(names.values()))
+    return Outcome(len(photos), resumed, len(waiting), failed)
 
 
 Opened = tuple[Path, Photo | UserError]
@@ -118,7 +124,8 @@ def _read_ahead(paths: Sequence[Path], opener: Callable[[Path], Photo]) -> Itera
         except UserError as error:
             return path, error
 
-    with ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode") as pool:
+    pool = ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode")
+    try:
         chunks = (paths[i : i + BATCH] for i in range(0, len(paths), BATCH))
         ahead: list[list[Future[Opened]]] = [
             [pool.submit(attempt, path) for path in chunk] for chunk in islice(chunks, 2)
@@ -130,6 +137,8 @@ def _read_ahead(paths: Sequence[Path], opener: Callable[[Path], Photo]) -> Itera
             if chunk is not None:
                 ahead.append([pool.submit(attempt, path) for path in chunk])
             yield opened
+    finally:  # whoever interrupts a batch waits for no photo that nobody wants any more
+        pool.shutdown(cancel_futures=True)
 
 
 def _rows(
@@ -141,20 +150,43 @@ def _rows(
 ) -> list[dict[str, str]]:
     """One batch's rows, in order."""
     good = [(path, photo) for path, photo in opened if isinstance(photo, Photo)]
+    failed = {path: photo for path, photo in opened if isinstance(photo, UserError)}
     results: dict[Path, Result] = {}
     if good:
-        described = pipeline.describe([photo for _, photo in good])
-        asks = [Ask(text, photo, seen) for (_, photo), seen in zip(good, described, strict=True)]
-        answers = pipeline.answer(asks, k=1 if used is None else UNIQUE_DEPTH)
-        results = dict(zip((path for path, _ in good), answers, strict=True))
+        described = _describe(pipeline, [photo for _, photo in good])
+        asks: dict[Path, Ask] = {}
+        for (path, photo), seen in zip(good, described, strict=True):
+            if isinstance(seen, UserError):
+                failed[path] = seen
+            else:
+                asks[path] = Ask(text, photo, seen)
+        if asks:
+            answers = pipeline.answer(list(asks.values()), k=1 if used is None else UNIQUE_DEPTH)
+            results = dict(zip(asks, answers, strict=True))
     rows = []
-    for path, photo in opened:
-        if isinstance(photo, UserError):
-            rows.append(error_row(names[path], photo.problem))
+    for path, _ in opened:
+        if path in failed:
+            rows.append(error_row(names[path], failed[path].problem))
         else:
             result = results[path]
             rows.append(csv_row(names[path], result, _choose(result, used)))
     return rows
+
+
+def _describe(pipeline: Pipeline, photos: Sequence[Photo]) -> list[Description | UserError | None]:
+    """A description of each photo (None: the embedder sees it), or why an endpoint refused it.
+
+    Raises:
+        UserError: no photo can be described; to go on would give them all the same error.
+    """
+    try:
+        return list(pipeline.describe(photos))
+    except EndpointError as error:
+        if error.status not in _REFUSED:
+            raise
+        if len(photos) == 1:
+            return [error]
+    return [seen for photo in photos for seen in _describe(pipeline, [photo])]
 
 
 def _choose(result: Result, used: set[str] | None) -> Match | None:

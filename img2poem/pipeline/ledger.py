@@ -12,10 +12,11 @@ from types import TracebackType
 from typing import Self
 
 from img2poem.errors import UserError
-from img2poem.files import sync
+from img2poem.files import held_alone, sync
 from img2poem.pipeline.results import CSV_HEADER
 
 BOM = "\ufeff"
+_OTHER_FILE = "Choose another file with -o, or overwrite it with --restart."
 # A spreadsheet runs a cell that begins with one of these (OWASP, "CSV Injection").
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
@@ -24,14 +25,13 @@ class Ledger:
     """Appends rows to a CSV so that a killed run leaves only whole rows behind.
 
     Rows are written and synced to disk a batch at a time. A row torn by a kill or a full
-    disk is cut off when the file is opened again.
+    disk is cut off when the file is opened again. A photo that failed is tried again by the
+    next run; of two rows of a photo the later one counts, and ``settle`` drops the earlier.
     """
 
     def __init__(self, path: Path, stream: io.FileIO, rows: list[dict[str, str]]) -> None:
         self.path = path
-        self._done = {row["file"] for row in rows}
-        self._rows_before = rows
-        self._failed = sum(1 for row in rows if row["error"])
+        self._rows = {row["file"]: row for row in rows}
         self._stream = stream
 
     @classmethod
@@ -39,16 +39,22 @@ class Ledger:
         """Open a batch's CSV, going on from the whole rows it has.
 
         Raises:
-            UserError: it cannot be written, or it is not a CSV of ``batch``.
+            UserError: it cannot be written, it is not a CSV of ``batch``, a row in it is
+                damaged, or another run is writing it.
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            rows: list[dict[str, str]] = []
-            whole = 0
-            if path.exists() and not restart:
-                rows, whole = _whole_rows(path)
             # Unbuffered: after a failed write nothing must be left to fail again on closing.
-            stream = path.open("r+b" if whole else "wb", buffering=0)
+            stream = path.open("r+b" if path.exists() else "x+b", buffering=0)
+        except OSError as error:
+            raise _cannot_write(path, error) from error
+        try:
+            if not held_alone(stream):
+                raise UserError(
+                    f"Another img2poem batch is writing {path}.",
+                    "Wait until it is done, or choose another file with -o.",
+                )
+            rows, whole = ([], 0) if restart else _whole_rows(path)
             stream.truncate(whole)
             stream.seek(whole)
             ledger = cls(path, stream, rows)
@@ -56,45 +62,51 @@ class Ledger:
                 mark = BOM.encode() if bom else b""
                 ledger._append(mark + _line(CSV_HEADER))
         except OSError as error:
+            stream.close()
             raise _cannot_write(path, error) from error
+        except UserError:
+            stream.close()
+            raise
         return ledger
 
     def has(self, file: str) -> bool:
-        """Whether a photo has its row."""
-        return _safe(file) in self._done
+        """Whether a photo has its row, and not one with an error."""
+        row = self._rows.get(_safe(file))
+        return row is not None and not row["error"]
 
-    @property
-    def failed(self) -> int:
-        """How many photos have a row with an error."""
-        return self._failed
+    def failed(self, files: Sequence[str]) -> int:
+        """How many of these photos have a row with an error."""
+        rows = (self._rows.get(_safe(file)) for file in files)
+        return sum(1 for row in rows if row and row["error"])
 
     def verses(self) -> set[str]:
         """The verses already given."""
-        return {row["verse"] for row in self._rows_before if row["verse"]}
+        return {row["verse"] for row in self._rows.values() if row["verse"]}
 
     def write(self, rows: Sequence[dict[str, str]]) -> None:
         """Append rows; they are on disk when this returns. Raises UserError."""
+        safe = [{key: _safe(row[key]) for key in CSV_HEADER} for row in rows]
         try:
-            self._append(b"".join(_line([_safe(row[key]) for key in CSV_HEADER]) for row in rows))
+            self._append(b"".join(_line(list(row.values())) for row in safe))
         except OSError as error:
             raise _cannot_write(self.path, error) from error
-        self._done.update(_safe(row["file"]) for row in rows)
-        self._failed += sum(1 for row in rows if row["error"])
+        self._rows |= {row["file"]: row for row in safe}
 
     def settle(self, order: Sequence[str]) -> None:
-        """Put the rows into path order if photos were added to the folder between two runs.
+        """Put the rows into path order, one a photo, if they are not.
 
+        They are not where photos were added to the folder, or had failed, between two runs.
         This ends the writing. Raises UserError.
         """
         self._stream.close()  # Windows replaces no file that is open
         rows, _ = _whole_rows(self.path)
         place = {_safe(name): number for number, name in enumerate(order)}
-        ranks = [place.get(row["file"], len(place)) for row in rows]
-        if ranks == sorted(ranks):
+        ordered = sorted(
+            {row["file"]: row for row in rows}.values(),
+            key=lambda row: place.get(row["file"], len(place)),
+        )
+        if ordered == rows:
             return
-        ordered = [
-            row for _, row in sorted(zip(ranks, rows, strict=True), key=lambda pair: pair[0])
-        ]
         begins = self.path.read_bytes()[:3]
         mark = BOM.encode() if begins == BOM.encode() else b""
         lines = [_line([row[key] for key in CSV_HEADER]) for row in ordered]
@@ -131,29 +143,33 @@ def _whole_rows(path: Path) -> tuple[list[dict[str, str]], int]:
     rows: list[dict[str, str]] = []
     whole = 0
     header: list[str] | None = None
-    for line, end in _records(raw):
+    for record, end in _records(raw):
+        try:
+            line = record.decode()
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"{path} is no longer UTF-8; another program has saved it.", _OTHER_FILE
+            ) from error
         cells = next(csv.reader(io.StringIO(line.lstrip(BOM), newline="")), [])
         if header is None:
             header = cells
             if tuple(header) != CSV_HEADER:
-                raise UserError(
-                    f"{path} exists and is not a CSV of img2poem batch.",
-                    "Choose another file with -o, or overwrite it with --restart.",
-                )
+                raise _not_ours(path)
         elif len(cells) == len(CSV_HEADER):
             rows.append(dict(zip(CSV_HEADER, cells, strict=True)))
-        else:
-            break
+        elif cells:
+            number = raw[: end - len(record)].count(b"\n") + 1
+            raise UserError(
+                f"Line {number} of {path} has {len(cells)} cells, not {len(CSV_HEADER)}.",
+                f"Mend it, or: {_OTHER_FILE[0].lower()}{_OTHER_FILE[1:]}",
+            )
         whole = end
     if raw and header is None and not _header_bytes().startswith(raw.removeprefix(BOM.encode())):
-        raise UserError(
-            f"{path} exists and is not a CSV of img2poem batch.",
-            "Choose another file with -o, or overwrite it with --restart.",
-        )
+        raise _not_ours(path)
     return rows, whole
 
 
-def _records(raw: bytes) -> Sequence[tuple[str, int]]:
+def _records(raw: bytes) -> Sequence[tuple[bytes, int]]:
     """CSV records that end in a line break, each with the offset of its end."""
     records = []
     start, quoted = 0, False
@@ -161,7 +177,7 @@ def _records(raw: bytes) -> Sequence[tuple[str, int]]:
         if byte == 0x22:
             quoted = not quoted
         elif byte == 0x0A and not quoted:
-            records.append((raw[start : position + 1].decode("utf-8", "replace"), position + 1))
+            records.append((raw[start : position + 1], position + 1))
             start = position + 1
     return records
 
@@ -184,6 +200,10 @@ def _safe(cell: str) -> str:
     """
     cell = cell.encode(errors="backslashreplace").decode()
     return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def _not_ours(path: Path) -> UserError:
+    return UserError(f"{path} exists and is not a CSV of img2poem batch.", _OTHER_FILE)
 
 
 def _cannot_write(path: Path, error: OSError) -> UserError:

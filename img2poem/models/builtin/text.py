@@ -160,9 +160,6 @@ class BuiltinReranker:
     loaded. A verse is read as itself, as its modern rendering, and as each of its occasions,
     and what these say is added up, in odds; of the occasions the likeliest counts.
 
-    A text's reading depends a little on those it was read together with (int8 scales are a
-    batch's), and readings are kept: the same question may score a few hundredths otherwise.
-
     Args:
         threads: how many threads onnxruntime may use; 0 lets it choose.
         calibration: in place of the shipped ``calibration.json``.
