@@ -149,8 +149,11 @@ def query(
     flags = _flags(locals())
     from img2poem import console
     from img2poem.pipeline.asking import photo_and_words
+    from img2poem.pipeline.photo import lift_pillows_limit
 
     photo, text = photo_and_words(inputs)
+    if photo:
+        lift_pillows_limit()
     with console.reporting() as reporter:
         result = _pipeline(flags, reporter).query(
             photo, text, author=author, dynasty=dynasty, kind=kind
@@ -190,7 +193,9 @@ def batch(
     flags = _flags(locals())
     from img2poem import console
     from img2poem.pipeline.batch import run_batch, summary
+    from img2poem.pipeline.photo import lift_pillows_limit
 
+    lift_pillows_limit()
     with console.reporting() as reporter:
         outcome = run_batch(
             _pipeline(flags, reporter),

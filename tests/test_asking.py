@@ -29,6 +29,22 @@ def test_a_folder_is_not_taken_for_words(tmp_path: Path) -> None:
     assert photo_and_words([str(tmp_path)])[0] == tmp_path
 
 
+def test_a_photo_may_stand_after_the_words(tmp_path: Path) -> None:
+    photo = tmp_path / "a.jpg"
+    photo.touch()
+    assert photo_and_words(["雨后", str(photo), "江上"]) == (photo, "雨后 江上")
+    assert photo_and_words(["雨后", "像.jpg"]) == (None, "雨后 像.jpg")  # there is no such file
+
+
+def test_a_word_stays_one_where_a_folder_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "月亮").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert photo_and_words(["月亮"]) == (None, "月亮")
+    assert photo_and_words(["./月亮"])[0] == Path("./月亮")
+
+
 def test_words_too_long_for_a_file_name_are_words() -> None:
     assert photo_and_words(["月" * 10_000])[0] is None
 

@@ -54,6 +54,27 @@ def test_every_exif_orientation_comes_out_upright(tmp_path: Path, orientation: i
     assert not is_red(photo.image.getpixel((60, 44)))
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "CMYK", "I;16"])
+@pytest.mark.parametrize("name", ["turned.tif", "turned.png", "turned.webp", "turned.jpg"])
+def test_a_turned_photo_of_any_format_and_mode_comes_out_upright(
+    tmp_path: Path, name: str, mode: str
+) -> None:
+    if mode == "I;16" and name.endswith(("webp", "jpg")):
+        pytest.skip("the format has no such mode")
+    grey = corner_picture().transpose(Image.Transpose.ROTATE_90).convert("L")
+    stored = Image.fromarray(np.asarray(grey, np.uint16) * 257) if mode == "I;16" else None
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    try:
+        (stored or grey.convert("RGB").convert(mode)).save(tmp_path / name, exif=exif, quality=95)
+    except (OSError, KeyError):
+        pytest.skip("the format has no such mode")
+    photo = open_photo(tmp_path / name).image
+    assert photo.size == (64, 48)
+    corner, other = (photo.convert("L").getpixel(place) for place in ((5, 5), (60, 44)))
+    assert corner - other > 30
+
+
 @pytest.mark.parametrize(
     ("name", "mode"),
     [
@@ -190,7 +211,10 @@ def huge_png(path: Path, side: int) -> None:
     )
 
 
-def test_a_decompression_bomb_is_refused_before_decoding(tmp_path: Path) -> None:
+def test_a_decompression_bomb_is_refused_before_decoding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)  # as the command line has it
     huge_png(tmp_path / "bomb.png", 30_000)
     assert (tmp_path / "bomb.png").stat().st_size < 300_000
     with pytest.raises(UserError, match=r"30000 x 30000.*--max-pixels"):
@@ -235,3 +259,13 @@ def test_whatever_a_decoder_raises_the_photo_is_called_damaged(
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", fail)
     with pytest.raises(UserError, match=r"damaged .*color planes failed"):
         open_photo(path)
+
+
+def test_pillows_own_limit_stays_and_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corner_picture().save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(UserError, match="more pixels than Pillow opens"):
+        open_photo(tmp_path / "a.png")
+    assert Image.MAX_IMAGE_PIXELS == 100

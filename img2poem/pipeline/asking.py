@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,29 +59,46 @@ class Ask:
 
 
 def photo_and_words(inputs: Sequence[str]) -> tuple[Path | None, str]:
-    """Split ``INPUT [MORE WORDS]`` into a photo's path and words.
+    """Split inputs into a photo's path and words.
 
-    The first input is a photo if such a file or folder exists, or if it ends like one.
+    A photo is what is such a file, or what is first and is written like a path or ends like a
+    photo. Any other input is words, also where a folder happens to have that name.
 
     Raises:
         UserError: there are two photos; a question takes one.
     """
     first, *rest = inputs
-    photo = expand_home(first)
-    if not first.strip() or not _is_path(photo):
-        return None, " ".join(inputs)
-    second = next((word for word in rest if looks_like_photo(Path(word))), None)
-    if second:
+    photos = [first] if _is_path(first) else []
+    photos += [word for word in rest if _is_photo(word) or (photos and _ends_like_photo(word))]
+    if len(photos) > 1:
         raise UserError(
-            f"One photo at a time: {first}, not also {second}.",
+            f"One photo at a time: {photos[0]}, not also {photos[1]}.",
             "For many photos: img2poem batch FOLDER",
             exit_code=2,
         )
-    return photo, " ".join(rest)
+    if not photos:
+        return None, " ".join(inputs)
+    at = inputs.index(photos[0])
+    return expand_home(photos[0]), " ".join([*inputs[:at], *inputs[at + 1 :]])
 
 
-def _is_path(path: Path) -> bool:
+def _is_path(word: str) -> bool:
+    path = expand_home(word)
+    separated = any(sign and sign in word for sign in (os.sep, os.altsep))
     try:
-        return looks_like_photo(path) or path.exists()
+        return bool(word.strip()) and (
+            _ends_like_photo(word) or path.is_file() or (separated and path.exists())
+        )
     except OSError:  # words too long to be a file name
         return False
+
+
+def _is_photo(word: str) -> bool:
+    try:
+        return _ends_like_photo(word) and expand_home(word).is_file()
+    except OSError:
+        return False
+
+
+def _ends_like_photo(word: str) -> bool:
+    return looks_like_photo(expand_home(word))

@@ -45,11 +45,13 @@ def open_photo(
         UserError: no such file, a folder, not a photo, too large, or damaged.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
+    from pillow_heif import register_heif_opener
 
-    _prepare_pillow()
+    register_heif_opener()
     check_file(path)
     try:
-        with Image.open(path) as image:
+        # From a path Pillow maps plain TIFFs, and turns those with an orientation wrong.
+        with path.open("rb") as file, Image.open(file) as image:
             _refuse_huge(path, image, max_pixels)
             exif = image.getexif()
             shrink = max(1.0, min(image.size) / side)
@@ -66,6 +68,11 @@ def open_photo(
         ) from error
     except PermissionError as error:
         raise UserError(f"{path} may not be read.", "Check its permissions.") from error
+    except Image.DecompressionBombError as error:
+        raise UserError(
+            f"{path} has more pixels than Pillow opens.",
+            "If it is to be trusted: img2poem.pipeline.photo.lift_pillows_limit()",
+        ) from error
     except Exception as error:  # on damaged bytes each decoder raises what it likes
         raise UserError(
             f"{path} is damaged and cannot be decoded ({_short(error)}).",
@@ -83,13 +90,13 @@ def check_file(path: Path) -> None:
         raise UserError(f"There is no file {path}.", "Check the path.")
 
 
-def _prepare_pillow() -> None:
-    from PIL import Image
-    from pillow_heif import register_heif_opener
+def lift_pillows_limit() -> None:
+    """Have Pillow open what ``max_pixels`` allows, in all of this process.
 
-    register_heif_opener()
-    # Pillow refuses by a limit of its own, with no way for a user to allow a photo; ours,
-    # just as early, has one.
+    For programs of our own: Pillow refuses by a limit that its other users may rely on.
+    """
+    from PIL import Image
+
     Image.MAX_IMAGE_PIXELS = None
 
 
