@@ -64,7 +64,12 @@ HELP: dict[str, str] = {
 }
 
 PROFILES: dict[str, dict[str, Any]] = {
-    "builtin": {},
+    "builtin": {
+        "captioner": "builtin",
+        "embedder": "builtin",
+        "reranker": "builtin",
+        "generator": "",
+    },
     "original": {
         "captioner": "hf:Salesforce/blip-image-captioning-base",
         "translator": "hf:Helsinki-NLP/opus-mt-en-zh",
@@ -129,12 +134,11 @@ def resolve(
         ("environment", _from_env(env)),
     ]
     layers += [(str(path), _from_file(path)) for path in files if path.is_file()]
-    profile = next((layer["profile"] for _, layer in layers if "profile" in layer), "builtin")
-    if profile not in PROFILES:
-        raise UserError(
-            f"There is no profile {profile!r}.", f"Profiles: {', '.join(PROFILES)}.", exit_code=2
-        )
-    layers.append((f"profile {profile}", PROFILES[profile]))
+    # A profile yields to its own source's settings, and outranks those of lower sources.
+    at = next((i for i, (_, layer) in enumerate(layers) if "profile" in layer), None)
+    if at is not None:
+        profile = layers[at][1]["profile"]
+        layers.insert(at + 1, (f"profile {profile}", seats(profile)))
 
     values: dict[str, Any] = {}
     origin: dict[str, str] = {}
@@ -146,6 +150,15 @@ def resolve(
                 origin[field.name] = source
                 break
     return Resolved(Settings(**values), origin)
+
+
+def seats(profile: Any) -> dict[str, Any]:
+    """A profile's models by seat; raises UserError if there is no such profile."""
+    if not isinstance(profile, str) or profile not in PROFILES:
+        raise UserError(
+            f"There is no profile {profile!r}.", f"Profiles: {', '.join(PROFILES)}.", exit_code=2
+        )
+    return PROFILES[profile]
 
 
 def _from_env(env: Mapping[str, str]) -> dict[str, Any]:

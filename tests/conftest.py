@@ -13,16 +13,22 @@ settings.register_profile("img2poem", deadline=None, max_examples=60)
 settings.load_profile("img2poem")
 
 
+@pytest.fixture(scope="session")
+def _data_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data-home")
+
+
 @pytest.fixture(autouse=True)
 def _nothing_of_the_users_own(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, _data_home: Path
 ) -> None:
-    """No test sees the settings, data or environment of whoever runs it."""
+    """No test sees the settings, data or keys of whoever runs it."""
     import os
 
-    for name in [n for n in os.environ if n.startswith("IMG2POEM_")]:
+    for name in [n for n in os.environ if n.startswith("IMG2POEM_") or n == "OPENAI_API_KEY"]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+    monkeypatch.setenv("XDG_DATA_HOME", str(_data_home))
 
 
 @pytest.fixture(scope="session")

@@ -207,4 +207,5 @@ def test_a_person_in_the_dark_is_no_moonlit_night() -> None:
     image = night()
     ImageDraw.Draw(image).ellipse((180, 100, 220, 140), fill=(240, 235, 210))
     assert by_night({"人": 0.9}, image) == {"人": 0.9}
+    assert by_night({"女子": 0.9}, image) == {"女子": 0.9}
     assert by_night({}, image) == {"月": 0.8, "夜": 0.8}

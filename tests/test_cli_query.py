@@ -19,6 +19,30 @@ def test_words_find_the_verse(small: Path) -> None:
     assert "柳宗元《江雪》" in result.out
 
 
+def test_a_poets_name_may_be_in_traditional_characters(small: Path) -> None:
+    result = run("query", SNOW, "--data", small, "--author", "柳宗元")
+    assert result.code == 0
+    traditional = run("query", SNOW, "--data", small, "--author", "王維", "--json")
+    assert traditional.code == 0, traditional.err
+    assert {m["author"] for m in json.loads(traditional.out)["matches"]} == {"王维"}
+
+
+def test_no_verse_at_all_cannot_be_asked_for(small: Path) -> None:
+    import img2poem
+    from img2poem.errors import UserError
+
+    with pytest.raises(UserError, match="at least one verse"):
+        img2poem.load(data=str(small)).query(text=SNOW, k=-3)
+
+
+def test_a_photo_is_compared_with_the_verses_by_its_own_vector(small: Path, photos: Path) -> None:
+    import img2poem
+
+    pipeline = img2poem.load(data=str(small))
+    best = pipeline.query(photos / "snow-peaks.jpg", k=1).matches[0]
+    assert "cosine:photo" in best.channels  # the heads were made for this text model
+
+
 def test_a_photo_finds_verses_and_says_what_was_seen(small: Path, photos: Path) -> None:
     result = run("query", photos / "snow-peaks.jpg", "--data", small, "--json")
     assert result.code == 0, result.err

@@ -148,6 +148,18 @@ def test_vectors_of_another_embedder_or_corpus_are_not_gone_on_with(folder: Path
     assert build_index(VERSES[8:], folder, HashingEmbedder(), corpus="c").resumed == 0
 
 
+def test_an_index_of_vectors_made_otherwise_is_built_anew(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_index(VERSES, folder, HashingEmbedder(), corpus="c")
+    monkeypatch.setattr("img2poem.index.build.ENCODING", 99)
+    with pytest.raises(KeyboardInterrupt):
+        build_index(VERSES, folder, HashingEmbedder(fail_after=7), corpus="c")
+    monkeypatch.setattr("img2poem.index.build.ENCODING", 100)
+    report = build_index(VERSES, folder, HashingEmbedder(), corpus="c")
+    assert (report.status, report.resumed) == ("built", 0)
+
+
 CHILD = """
 import sys
 from concurrent.futures import ThreadPoolExecutor

@@ -68,6 +68,21 @@ def test_a_value_that_does_not_fit_is_refused(name: str, value: str, said: str) 
         resolve(env={f"IMG2POEM_{name.upper()}": value}, files=[])
 
 
+def test_a_profile_outranks_what_lower_sources_set(tmp_path: Path) -> None:
+    file = write(tmp_path / "s.toml", "embedder = 'hf:mine'\nreranker = 'hf:mine'")
+    chosen = resolve({"profile": "builtin"}, env={"IMG2POEM_RERANKER": "hf:other"}, files=[file])
+    assert (chosen.settings.embedder, chosen.settings.reranker) == ("builtin", "builtin")
+    chosen = resolve(env={"IMG2POEM_PROFILE": "original"}, files=[file])
+    assert chosen.settings.embedder == "hf:BAAI/bge-base-zh-v1.5"
+    file.write_text("profile = 'original'\nembedder = 'hf:mine'")
+    assert resolve(env={}, files=[file]).settings.embedder == "hf:mine"
+
+
+def test_a_profile_that_is_no_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no profile"):
+        resolve(env={}, files=[write(tmp_path / "s.toml", "profile = ['best']")])
+
+
 def test_a_number_that_is_not_whole_is_refused(tmp_path: Path) -> None:
     (tmp_path / "img2poem.toml").write_text("k = 3.7")
     with pytest.raises(UserError, match="whole number"):

@@ -14,7 +14,7 @@ from img2poem.corpus.jsonl import read_verses
 from img2poem.corpus.verse import Verse
 from img2poem.errors import UserError
 from img2poem.files import exclusive, storage_error
-from img2poem.index.encode import embedded_column, encode
+from img2poem.index.encode import ENCODING, embedded_column, encode
 from img2poem.index.manifest import (
     FORMAT,
     VECTORS,
@@ -163,8 +163,8 @@ def _same(folder: Path, corpus: str, source: str, embedder: Embedder) -> Manifes
         manifest.check_files(folder, thorough=False)
     except UserError:
         return None
-    there = (manifest.corpus, manifest.corpus_sha256, manifest.fingerprint)
-    return manifest if there == (corpus, source, embedder.fingerprint) else None
+    there = (manifest.corpus, manifest.corpus_sha256, manifest.fingerprint, manifest.encoding)
+    return manifest if there == (corpus, source, embedder.fingerprint, ENCODING) else None
 
 
 def _encode(
@@ -185,7 +185,7 @@ def _encode(
 
     # A compressed index keeps less than half precision does; an exact one keeps all.
     dtype = np.dtype("<f4" if plan.exact else "<f2")
-    made_from = f"{source} {embedder.fingerprint} {embedder.dim} {dtype.str}"
+    made_from = f"{source} {embedder.fingerprint} {embedder.dim} {dtype.str} {ENCODING}"
     path = work / f"vectors-{hashlib.sha256(made_from.encode()).hexdigest()[:16]}.raw"
     for other in work.glob("vectors-*.raw"):
         if other != path:
@@ -233,6 +233,7 @@ def _assemble(
         corpus_sha256=source,
         embedder=embedder.name,
         fingerprint=embedder.fingerprint,
+        encoding=ENCODING,
         dim=embedder.dim,
         factory=plan.factory,
         nprobe=nprobe,

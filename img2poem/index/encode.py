@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # How far a verse's vector is drawn from its translation towards its occasions; chosen in
 # training/text/RESULTS.md.
 OCCASIONS = 0.5
+# Raised whenever ``encode`` makes other vectors of the same verses.
+ENCODING = 2
 
 
 def embedded_column(corpus: str) -> Literal["text", "translation"]:

@@ -29,6 +29,7 @@ class Manifest:
         corpus_sha256: of the verses, as their file has them.
         embedder: the embedder's name.
         fingerprint: the embedder's hash of its weights.
+        encoding: version of how texts become a verse's vector; 1 where it is not said.
         dim: numbers in a vector.
         factory: FAISS's name for the kind of index.
         nprobe: inverted lists searched by default; 0 for an exact index.
@@ -49,6 +50,7 @@ class Manifest:
     count: int
     recall_at_10: float
     files: dict[str, dict[str, Any]]
+    encoding: int = 1
 
     def write(self, folder: Path) -> None:
         """Write ``manifest.json``. Raises OSError."""
@@ -70,18 +72,23 @@ class Manifest:
         except (OSError, ValueError) as error:
             raise damaged(folder, f"{MANIFEST} cannot be read") from error
         if not isinstance(values, dict) or values.get("format") != FORMAT:
-            made_by = values.get("format") if isinstance(values, dict) else None
-            corpus = values.get("corpus") if isinstance(values, dict) else None
+            said = values if isinstance(values, dict) else {}
             raise UserError(
-                f"The index {folder} has format {made_by}; this version reads format {FORMAT}.",
-                rebuild(str(corpus or "CORPUS"), folder),
+                f"The index {folder} has format {said.get('format')}; this version reads "
+                f"format {FORMAT}.",
+                rebuild(
+                    str(said.get("corpus", "CORPUS")), folder, str(said.get("embedder", "builtin"))
+                ),
             )
         try:
             manifest = cls(**values)
-            sizes = [entry["bytes"] for entry in manifest.files.values()]
+            kinds = [
+                (type(entry["bytes"]), type(entry["sha256"]), type(entry["quick_sha256"]))
+                for entry in manifest.files.values()
+            ]
         except (TypeError, KeyError, AttributeError) as error:
             raise damaged(folder, f"{MANIFEST} is not complete") from error
-        if set(manifest.files) != {VECTORS, VERSES} or not all(type(n) is int for n in sizes):
+        if set(manifest.files) != {VECTORS, VERSES} or set(kinds) != {(int, str, str)}:
             raise damaged(folder, f"{MANIFEST} is not complete", str(manifest.corpus))
         return manifest
 
@@ -100,13 +107,13 @@ class Manifest:
             path = folder / name
             try:
                 if path.stat().st_size != expected["bytes"]:
-                    raise damaged(
-                        folder, f"{name} has another size than it was built with", self.corpus
-                    )
+                    problem = f"{name} has another size than it was built with"
+                    raise damaged(folder, problem, self.corpus, self.embedder)
                 if digest(path) != expected[key]:
-                    raise damaged(folder, f"{name} is not what was built", self.corpus)
+                    problem = f"{name} is not what was built"
+                    raise damaged(folder, problem, self.corpus, self.embedder)
             except FileNotFoundError as error:
-                raise damaged(folder, f"{name} is missing", self.corpus) from error
+                raise damaged(folder, f"{name} is missing", self.corpus, self.embedder) from error
             except OSError as error:
                 raise UserError(f"{path} cannot be read: {error.strerror}.") from error
 
@@ -138,12 +145,21 @@ def quick_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def damaged(folder: Path, problem: str, corpus: str = "CORPUS") -> UserError:
+def damaged(
+    folder: Path, problem: str, corpus: str = "CORPUS", embedder: str = "builtin"
+) -> UserError:
     """The error for an index whose files are not as they were built."""
-    return UserError(f"The index {folder} is damaged: {problem}.", rebuild(corpus, folder))
+    problem = f"The index {folder} is damaged: {problem}."
+    return UserError(problem, rebuild(corpus, folder, embedder))
 
 
-def rebuild(corpus: str, folder: Path) -> str:
+def rebuild(corpus: str, folder: Path, embedder: str = "builtin") -> str:
     """The command that puts an index right, as a hint."""
-    home = shlex.quote(str(folder.parent.parent))  # an index is HOME/indexes/NAME
-    return f"Build it again: img2poem build-index --corpus {corpus} --data {home} --force"
+    home = folder.parent.parent  # an index is HOME/indexes/NAME
+    return f"Build it again: {build_command(corpus, home, embedder)} --force"
+
+
+def build_command(corpus: str, home: Path, embedder: str) -> str:
+    """The command that builds an index; names and paths are quoted for a shell."""
+    command = f"img2poem build-index --corpus {corpus} --data {shlex.quote(str(home))}"
+    return command if embedder == "builtin" else f"{command} --embedder {shlex.quote(embedder)}"

@@ -64,21 +64,22 @@ class VerseIndex:
         """
         manifest = Manifest.read(folder)
         if embedder_fingerprint not in (None, manifest.fingerprint):
-            option = f" --embedder {embedder_name}" if embedder_name else ""
             raise UserError(
                 f"The index {folder} was built with the embedder {manifest.embedder} "
                 f"({manifest.fingerprint[:8]}), not {embedder_name or 'the one in use'} "
                 f"({str(embedder_fingerprint)[:8]}).",
-                rebuild(manifest.corpus, folder) + option,
+                rebuild(manifest.corpus, folder, embedder_name or manifest.embedder),
             )
         manifest.check_files(folder, thorough=False)
         try:
             verses = VerseTable(folder / VERSES)
             index = _read_faiss(folder / VECTORS)
         except (OSError, ValueError, RuntimeError, KeyError) as error:
-            raise damaged(folder, "its files cannot be read", manifest.corpus) from error
+            problem = "its files cannot be read"
+            raise damaged(folder, problem, manifest.corpus, manifest.embedder) from error
         if (index.ntotal, index.d, len(verses)) != (manifest.count, manifest.dim, manifest.count):
-            raise damaged(folder, "its files do not belong together", manifest.corpus)
+            problem = "its files do not belong together"
+            raise damaged(folder, problem, manifest.corpus, manifest.embedder)
         return cls(folder, manifest, index, verses)
 
     def __len__(self) -> int:

@@ -12,7 +12,7 @@ from typing import get_args
 
 from img2poem.errors import UserError
 from img2poem.models.registry import Seat
-from img2poem.settings import PROFILES, Settings
+from img2poem.settings import Settings, seats
 
 HUB_SCHEMES = ("hf", "flag", "clip")
 SEATS: tuple[str, ...] = ("captioner", "translator", "embedder", "reranker", "generator")
@@ -67,7 +67,7 @@ def rows(settings: Settings) -> list[Row]:
     Args:
         settings: whose models and endpoint are looked at.
     """
-    found = [Row(seat, "builtin", 0, "MIT", "built in") for seat in SEATS[:1] + SEATS[2:4]]
+    found = [Row(seat, "builtin", 0, "see its card", "built in") for seat in SEATS[:1] + SEATS[2:4]]
     cached = _cached()
     listed: set[str] = set()
     for known in _with_settings(settings):
@@ -93,11 +93,7 @@ def rows(settings: Settings) -> list[Row]:
 
 def profile_models(profile: str) -> list[str]:
     """The hub models of a profile, each once; raises UserError if there is no such profile."""
-    if profile not in PROFILES:
-        raise UserError(
-            f"There is no profile {profile!r}.", f"Profiles: {', '.join(PROFILES)}.", exit_code=2
-        )
-    names = dict.fromkeys(str(value) for value in PROFILES[profile].values())
+    names = dict.fromkeys(str(value) for value in seats(profile).values())
     return [name for name in names if name.partition(":")[0] in HUB_SCHEMES]
 
 

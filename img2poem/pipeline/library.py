@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -148,15 +149,16 @@ def _prepare_starter(home: DataDir) -> None:
 def _no_index(corpus: str, embedder: str, place: Place) -> UserError:
     if not place.source.is_file():
         return _not_prepared(corpus, place)
-    option = "" if embedder == "builtin" else f" --embedder {embedder}"
+    from img2poem.index.manifest import build_command
+
     return UserError(
         f"The corpus {corpus} in {place.home.root} has no index for {embedder} yet.",
-        f"Build it: img2poem build-index --corpus {corpus}{option} --data {place.home.root}",
+        f"Build it: {build_command(corpus, place.home.root, embedder)}",
     )
 
 
 def _not_prepared(corpus: str, place: Place) -> UserError:
     return UserError(
         f"There is no corpus {corpus} in {place.home.root}.",
-        f"Make it: img2poem prepare WORKS --out {place.home.root}",
+        f"Make it: img2poem prepare WORKS --out {shlex.quote(str(place.home.root))}",
     )

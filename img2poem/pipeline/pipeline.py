@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -165,12 +166,17 @@ class Pipeline:
                     opened = self.open_photo(photo)
                 with timings.stage("describe"):
                     ask = Ask(ask.text, opened, self.describe([opened])[0])
-            return self._answer([ask], timings, k=k, author=author, dynasty=dynasty, kind=kind)[0]
+            results = self._answer([ask], timings, k=k, author=author, dynasty=dynasty, kind=kind)
+        return replace(results[0], timings=dict(timings.seconds))
 
     def answer(self, asks: Sequence[Ask], *, k: int | None = None) -> list[Result]:
-        """Answer several questions at once; what they share is computed in batches."""
+        """Answer several questions at once; what they share is computed in batches.
+
+        Every Result's timings are those of them all.
+        """
         with timed() as timings:
-            return self._answer(asks, timings, k=k)
+            results = self._answer(asks, timings, k=k)
+        return [replace(result, timings=dict(timings.seconds)) for result in results]
 
     def _answer(
         self,
@@ -182,14 +188,18 @@ class Pipeline:
         dynasty: str = "",
         kind: str = "",
     ) -> list[Result]:
+        from img2poem.corpus.script import to_simplified
         from img2poem.index.store import Filter
 
+        if k is not None and k < 1:
+            raise UserError(f"k = {k}: at least one verse must be asked for.", exit_code=2)
+        author, dynasty, kind = to_simplified([author, dynasty, kind])
         where = Filter(author=author, dynasty=dynasty, kind=kind)
         with timings.stage("load"):
             indexes = self.indexes
             check_filter(indexes, where)
         drafts: list[Written | None] = [None] * len(asks)
-        if self.settings.hyde != "off":
+        if self.settings.hyde != "off" and not where:
             with timings.stage("write"):
                 drafts = [self._writer.write(ask.query, ask.photo) for ask in asks]
         with timings.stage("embed"):
@@ -210,7 +220,7 @@ class Pipeline:
                         candidates.append(self._as_candidate(written, vectors))
                         matches = self._rank(ask, candidates, k or self.settings.k)
                         self._tell_if_missing(written, matches)
-            results.append(self._result(ask, matches, timings))
+            results.append(self._result(ask, matches))
         return results
 
     @cached_property
@@ -260,7 +270,7 @@ class Pipeline:
             return PHOTO_WEIGHTS.close
         return float(getattr(self.reranker, "threshold", 0.0))
 
-    def _result(self, ask: Ask, matches: list[Match], timings: Timings) -> Result:
+    def _result(self, ask: Ask, matches: list[Match]) -> Result:
         chosen = self.settings
         models = {"embedder": chosen.embedder}
         if not self._by_sight(ask):
@@ -276,5 +286,4 @@ class Pipeline:
             text=ask.text,
             min_score=self._min_score(ask),
             models=models,
-            timings=timings.seconds,
         )

@@ -54,7 +54,7 @@ def locate(name: str) -> Path:
 
 def is_path(name: str) -> bool:
     """Whether a name can only be a path: hub names are ``model`` or ``owner/model``."""
-    return name[0] in "./~\\" or name.count("/") > 1 or "\\" in name or ":" in name
+    return name[:1] in tuple("./~\\") or name.count("/") > 1 or "\\" in name or ":" in name
 
 
 def find_cached(name: str) -> Path | None:
