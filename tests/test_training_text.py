@@ -127,6 +127,7 @@ def tiny_data(tmp_path):
         name: [random.integers(4, 50, random.integers(2, 9)) for _ in range(count)]
         for name, count in names.items()
     }
+    texts["train_choice"][5] = texts["dev_choice"][0]
     numbers = {
         "comma": np.array([5]),
         "train_answer": np.zeros(6, np.int8),
@@ -163,19 +164,23 @@ def test_every_source_gives_batches_with_a_loss(tmp_path):
     assert set(seen) == set(SHARES)
 
 
-def test_mined_texts_are_neither_the_answer_nor_a_development_choice(tmp_path):
+def test_mined_texts_are_neither_the_answer_nor_a_development_choice(tmp_path, monkeypatch):
     torch = pytest.importorskip("torch")
     import train_embedder
     from model import Embedder
 
     torch.manual_seed(0)
     data = tiny_data(tmp_path)
-    train_embedder.NEAREST = 3
+    # Nearly all choices there are, so that one that may not be mined would be.
+    for name, value in (("NEAREST", 21), ("TOO_ALIKE", 0.9999), ("TOO_NEAR", 9.0)):
+        monkeypatch.setattr(train_embedder, name, value)
     mined = train_embedder.mine(Embedder(60), data)
-    assert [len(row) for row in mined] == [3] * 6
+    assert [len(row) for row in mined] == [21] * 6
+    development = {row.tobytes() for row in data["dev_choice"]}
+    assert data["train_choice"][5].tobytes() in development
     for row, texts in enumerate(mined):
         answer = data.choices("train", row)[0].tobytes()
-        assert answer not in {text.tobytes() for text in texts}
+        assert not {text.tobytes() for text in texts} & (development | {answer})
 
 
 def test_our_renderings_make_rows_of_verses_that_nobody_is_asked_about(tmp_path):
@@ -215,3 +220,28 @@ def test_queries_to_train_on_are_not_those_to_report_on():
     report = (folder / "not_poetry_report.txt").read_text(encoding="utf-8").splitlines()
     assert len(set(made)) == 3000
     assert not set(made) & set(report)
+
+
+def test_the_average_of_runs_is_weighed_and_of_one_model(tmp_path):
+    from average import average
+
+    for name, value in (("a", 1.0), ("b", 3.0)):
+        np.savez(tmp_path / f"{name}.npz", weight=np.full(4, value, np.float32))
+    mean = average([(0.75, tmp_path / "a.npz"), (0.25, tmp_path / "b.npz")])
+    assert mean["weight"] == pytest.approx(1.5)
+    with pytest.raises(ValueError, match="1 in all"):
+        average([(0.75, tmp_path / "a.npz"), (0.75, tmp_path / "b.npz")])
+    np.savez(tmp_path / "c.npz", weight=np.zeros(5, np.float32))
+    with pytest.raises(ValueError, match="not of the same model"):
+        average([(0.5, tmp_path / "a.npz"), (0.5, tmp_path / "c.npz")])
+
+
+def test_paraphrases_are_read_as_phrases_that_mean_the_same_and_traps():
+    from pathlib import Path
+
+    from prepare_data import read_paraphrases
+
+    sets = read_paraphrases(Path(__file__).parents[1] / "training" / "text" / "paraphrases.tsv")
+    assert len(sets) > 500
+    assert all(len(same) >= 2 and other and not set(same) & set(other) for same, other in sets)
+    assert read_paraphrases(None) == []
