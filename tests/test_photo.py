@@ -8,10 +8,12 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
+from pillow_heif import register_heif_opener
 
 from img2poem.errors import UserError
 from img2poem.pipeline.photo import open_photo
@@ -28,30 +30,67 @@ def is_red(pixel: tuple[int, int, int]) -> bool:
     return pixel[0] > 180 and pixel[2] < 80
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_exif_orientation_comes_out_upright(tmp_path: Path, orientation: int) -> None:
-    turn_back = {
-        1: None,
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_270,
-    }[orientation]
-    stored = corner_picture()
-    if turn_back is not None:
-        stored = stored.transpose(turn_back)
+TURN_BACK = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+def save_turned(picture: Image.Image, path: Path, orientation: int, **options: object) -> None:
+    """Save a picture as a camera held at an angle does: turned, with a note how to turn it back."""
+    register_heif_opener()
+    turn = TURN_BACK[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
-    stored.save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    stored = picture if turn is None else picture.transpose(turn)
+    stored.save(path, exif=exif.tobytes(), **options)
 
-    photo = open_photo(tmp_path / "turned.jpg")
 
-    assert photo.image.size == (64, 48)
-    assert is_red(photo.image.getpixel((5, 5)))
-    assert not is_red(photo.image.getpixel((60, 44)))
+def brightness(image: Image.Image) -> npt.NDArray[np.int_]:
+    return np.asarray(image.convert("L")).astype(int)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(
+    ("name", "modes", "options"),
+    [
+        ("a.jpg", ["RGB", "L", "CMYK"], {"quality": 95}),
+        ("a.png", ["RGB", "L", "1", "P", "RGBA", "LA", "I;16"], {}),
+        ("a.tiff", ["RGB", "L", "1", "P", "RGBA", "LA", "CMYK", "I;16", "F"], {}),
+        (
+            "packed.tiff",
+            ["RGB", "L", "P", "RGBA", "CMYK", "I;16"],
+            {"compression": "tiff_lzw"},
+        ),
+        ("a.webp", ["RGB", "RGBA"], {"lossless": True}),
+        ("a.heic", ["RGB", "L", "RGBA"], {"quality": 95}),
+        ("a.avif", ["RGB", "L", "RGBA"], {"quality": 95}),
+    ],
+)
+def test_every_exif_orientation_comes_out_upright(
+    tmp_path: Path, orientation: int, name: str, modes: list[str], options: dict[str, object]
+) -> None:
+    """Whatever the format and mode, and however the format itself notes the turn."""
+    grey = Image.new("L", (64, 48), 40)
+    grey.paste(255, (0, 0, 16, 12))  # one corner white, the next one grey
+    grey.paste(140, (48, 0, 64, 12))
+    for mode in modes:
+        picture = grey.convert(mode)
+        if mode == "I;16":
+            picture = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+        save_turned(picture, tmp_path / name, orientation, **options)
+
+        photo = open_photo(tmp_path / name)
+
+        assert photo.image.size == (64, 48), mode
+        expected = brightness(grey.convert("1") if mode == "1" else grey)
+        assert np.abs(brightness(photo.image) - expected).mean() < 6, mode
 
 
 @pytest.mark.parametrize(
@@ -78,8 +117,6 @@ def test_every_exif_orientation_comes_out_upright(tmp_path: Path, orientation: i
     ],
 )
 def test_every_format_and_mode_becomes_rgb(tmp_path: Path, name: str, mode: str) -> None:
-    from pillow_heif import register_heif_opener
-
     register_heif_opener()
     if mode == "I;16":
         levels = np.linspace(0, 65535, 64 * 48).reshape(48, 64).astype(np.uint16)

@@ -20,6 +20,7 @@ MAX_PIXELS = 200_000_000
 # EXIF tags (CIPA DC-008): the IFDs and the fields read from them.
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 _DATE_TIME_ORIGINAL, _DATE_TIME, _GPS_LATITUDE_REF = 0x9003, 0x0132, 1
+_ORIENTATION = 0x0112
 
 
 def looks_like_photo(path: Path) -> bool:
@@ -49,14 +50,19 @@ def open_photo(
     _prepare_pillow()
     check_file(path)
     try:
-        with Image.open(path) as image:
+        # Opened here, because Pillow would map an uncompressed TIFF into memory by its path,
+        # and by the width it has after a quarter turn, which tears the rows apart.
+        with path.open("rb") as file, Image.open(file) as image:
             _refuse_huge(path, image, max_pixels)
             exif = image.getexif()
             shrink = max(1.0, min(image.size) / side)
             image.draft("RGB", (round(image.width / shrink), round(image.height / shrink)))
             image.load()
             # Scaled first: turning a copy of the whole would double what a photo takes.
-            upright = ImageOps.exif_transpose(_scaled(_to_rgb(image), side))
+            small = _scaled(_to_rgb(image), side)
+            # Read after loading, which turns a TIFF; conversion may have dropped it.
+            small.getexif()[_ORIENTATION] = image.getexif().get(_ORIENTATION, 1)
+            upright = ImageOps.exif_transpose(small)
     except UserError:
         raise
     except UnidentifiedImageError as error:
@@ -109,22 +115,18 @@ def _to_rgb(image: Image) -> Image:
 
     if image.mode == "RGB":
         return image
-    exif = image.info.get("exif")
     if image.mode.startswith("I") or image.mode == "F":
-        converted = _scale_deep(image)
-    elif image.has_transparency_data:
+        return _scale_deep(image)
+    if image.has_transparency_data:
         layer = image.convert("RGBA")
         converted = Pillow.new("RGB", image.size, "white")
         converted.paste(layer, mask=layer.getchannel("A"))
-    else:
-        converted = image.convert("RGB")
-    if exif:  # conversion may drop it, and exif_transpose reads the orientation from it
-        converted.info["exif"] = exif
-    return converted
+        return converted
+    return image.convert("RGB")
 
 
 def _scaled(image: Image, side: int) -> Image:
-    """Bring the shorter side down to ``side`` pixels; EXIF stays with the picture."""
+    """Bring the shorter side down to ``side`` pixels."""
     from PIL import Image as Pillow
 
     if min(image.size) <= side:
