@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -239,6 +240,29 @@ def test_max_pixels_sets_the_limit(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="limit of 9,999"):
         open_photo(tmp_path / "p.png", max_pixels=9_999)
     assert open_photo(tmp_path / "p.png", max_pixels=10_000).image.size == (100, 100)
+
+
+def test_max_pixels_is_the_only_limit_and_pillows_own_is_left_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000)
+    names = ["p.png", "p.tiff", "p.webp", "p.gif"]
+    for name in names:
+        corner_picture().save(tmp_path / name)
+    (tmp_path / "notes.jpg").write_text("这不是照片")
+
+    with ThreadPoolExecutor(4) as pool:
+        opened = list(pool.map(lambda name: open_photo(tmp_path / name).image, names * 20))
+    for refused in (
+        {"path": tmp_path / "notes.jpg"},
+        {"path": tmp_path / "p.png", "max_pixels": 9},
+    ):
+        with pytest.raises(UserError):
+            open_photo(**refused)
+
+    assert {image.size for image in opened} == {(64, 48)}
+    assert not recwarn.list
+    assert Image.MAX_IMAGE_PIXELS == 1_000
 
 
 @given(st.data())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from img2poem.errors import UserError
@@ -46,13 +47,14 @@ def open_photo(
         UserError: no such file, a folder, not a photo, too large, or damaged.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
+    from pillow_heif import register_heif_opener
 
-    _prepare_pillow()
+    register_heif_opener()
     check_file(path)
     try:
         # Opened here, because Pillow would map an uncompressed TIFF into memory by its path,
         # and by the width it has after a quarter turn, which tears the rows apart.
-        with path.open("rb") as file, Image.open(file) as image:
+        with _our_limit_alone, path.open("rb") as file, Image.open(file) as image:
             _refuse_huge(path, image, max_pixels)
             exif = image.getexif()
             shrink = max(1.0, min(image.size) / side)
@@ -89,14 +91,36 @@ def check_file(path: Path) -> None:
         raise UserError(f"There is no file {path}.", "Check the path.")
 
 
-def _prepare_pillow() -> None:
-    from PIL import Image
-    from pillow_heif import register_heif_opener
+class _OurLimitAlone:
+    """Puts Pillow's own limit of pixels aside while any thread opens a photo.
 
-    register_heif_opener()
-    # Pillow refuses by a limit of its own, with no way for a user to allow a photo; ours,
-    # just as early, has one.
-    Image.MAX_IMAGE_PIXELS = None
+    That limit cannot be raised for one photo; ours, just as early, can. It belongs to the whole
+    process, so it is back when the last of the threads is done.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._opening = 0
+        self._limit: int | None = None
+
+    def __enter__(self) -> None:
+        from PIL import Image
+
+        with self._lock:
+            if not self._opening:
+                self._limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            self._opening += 1
+
+    def __exit__(self, *_: object) -> None:
+        from PIL import Image
+
+        with self._lock:
+            self._opening -= 1
+            if not self._opening:
+                Image.MAX_IMAGE_PIXELS = self._limit
+
+
+_our_limit_alone = _OurLimitAlone()
 
 
 def _refuse_huge(path: Path, image: Image, max_pixels: int) -> None:
