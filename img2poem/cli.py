@@ -118,9 +118,7 @@ def options(
 
 @app.command()
 def query(
-    inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT [MORE WORDS]", help="A photo, words, or both.")
-    ],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="A photo, words, or both.")],
     corpus: Corpus = None,
     k: Annotated[int | None, typer.Option("-k", help="How many verses.")] = None,
     author: Annotated[str, typer.Option(help="Only this poet's verses.")] = "",

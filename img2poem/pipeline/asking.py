@@ -58,29 +58,33 @@ class Ask:
 
 
 def photo_and_words(inputs: Sequence[str]) -> tuple[Path | None, str]:
-    """Split ``INPUT [MORE WORDS]`` into a photo's path and words.
+    """Split the inputs of a question into a photo's path and words, whatever their order.
 
-    The first input is a photo if such a file or folder exists, or if it ends like one.
+    An input that ends like a photo is one, even if it is missing. Else the first input is, if
+    there is such a file; a folder has to be written as a path (``./name``), for words may well
+    be called as a folder is.
 
     Raises:
         UserError: there are two photos; a question takes one.
     """
-    first, *rest = inputs
-    photo = expand_home(first)
-    if not first.strip() or not _is_path(photo):
-        return None, " ".join(inputs)
-    second = next((word for word in rest if looks_like_photo(Path(word))), None)
-    if second:
+    photos = [word for word in inputs if looks_like_photo(Path(word))]
+    if len(photos) > 1:
         raise UserError(
-            f"One photo at a time: {first}, not also {second}.",
+            f"One photo at a time: {photos[0]}, not also {photos[1]}.",
             "For many photos: img2poem batch FOLDER",
             exit_code=2,
         )
-    return photo, " ".join(rest)
+    photo = photos[0] if photos else inputs[0]
+    if not photos and not _is_path(photo):
+        return None, " ".join(inputs)
+    words = list(inputs)
+    words.remove(photo)
+    return expand_home(photo), " ".join(words)
 
 
-def _is_path(path: Path) -> bool:
+def _is_path(word: str) -> bool:
+    path = expand_home(word)
     try:
-        return looks_like_photo(path) or path.exists()
+        return path.is_file() or (path.name != word and path.is_dir())
     except OSError:  # words too long to be a file name
         return False
