@@ -185,7 +185,7 @@ def light(image: Image) -> FloatArray:
 
 def by_night(tags: dict[str, float], image: Image) -> dict[str, float]:
     """Add moon or stars where the light shows them and nobody stands in it."""
-    if tags.get("人", 0.0) > 0.3 or not is_dark(image):
+    if widened(tags).get("人", 0.0) > 0.3 or not is_dark(image):
         return tags
     grey = brightness(image)
     seen = "月" if shows_moon(grey) else "星空" if shows_stars(grey) else ""
