@@ -236,9 +236,10 @@ def test_a_verse_that_is_nearly_a_real_one_gives_way_to_it(index: VerseIndex) ->
     assert {match.source for match in result.matches} == {"retrieved"}
 
 
-def test_no_verse_is_written_for_one_poet(index: VerseIndex) -> None:
+@pytest.mark.parametrize("hyde", ["off", "only", "concat"])
+def test_no_verse_is_written_for_one_poet(index: VerseIndex, hyde: str) -> None:
     generator = Scripted(NEW)
-    made = pipeline(index, generator, Fixed(0.1, 0.9), generate="always")
+    made = pipeline(index, generator, Fixed(0.1, 0.9), generate="always", hyde=hyde)
     assert [m.verse.author for m in made.query(text="雨夜", author="李白").matches] == ["李白"]
     assert not generator.asked
 
