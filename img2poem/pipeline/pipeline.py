@@ -149,7 +149,7 @@ class Pipeline:
 
         Raises:
             UserError: nothing to ask with, a photo that cannot be read, a poet no corpus
-                has, or a model or index that cannot be used.
+                has, a model or index that cannot be used, or settings that contradict.
         """
         with timed() as timings:
             if photo is None and not text.strip():
@@ -190,6 +190,7 @@ class Pipeline:
             check_filter(indexes, where)
         drafts: list[Written | None] = [None] * len(asks)
         if self.settings.hyde != "off" and not where:  # for one poet nothing is written
+            self._refuse_verse_for_photo(asks)
             with timings.stage("write"):
                 drafts = [self._writer.write(ask.query, ask.photo) for ask in asks]
         with timings.stage("embed"):
@@ -211,6 +212,16 @@ class Pipeline:
                         self._tell_if_missing(written, matches)
             results.append(self._result(ask, matches, timings))
         return results
+
+    def _refuse_verse_for_photo(self, asks: Sequence[Ask]) -> None:
+        """A photo that is compared with the verses itself has to search itself."""
+        if self.settings.hyde == "only" and any(self._by_sight(ask) for ask in asks):
+            raise UserError(
+                f"With {self.settings.embedder} the photo itself is compared with the verses, "
+                "which --hyde only would leave out.",
+                "Use --hyde concat or off, or another embedder.",
+                exit_code=2,
+            )
 
     @cached_property
     def _writer(self) -> Writer:
