@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from img2poem.cli_models import ApiBase, Profile, models_app
 from img2poem.errors import UserError
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
+app.add_typer(models_app, name="models")
 
 Corpus = Annotated[
     str | None, typer.Option(help="Corpora to search, comma-separated: ct, c, select_c.")
@@ -30,9 +32,7 @@ Reranker = Annotated[str | None, typer.Option(help="Model that orders the candid
 Generator = Annotated[str | None, typer.Option(help="Model that writes a verse.")]
 Generate = Annotated[str | None, typer.Option(help="Write a verse: auto, always, never.")]
 Hyde = Annotated[str | None, typer.Option(help="Search with a written verse: off, only, concat.")]
-Profile = Annotated[str | None, typer.Option(help="A set of models: builtin, original, best.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")]
-ApiBase = Annotated[str | None, typer.Option(help="An OpenAI-compatible endpoint.")]
 Data = Annotated[str | None, typer.Option(help="Folder of corpora and indexes.")]
 MinScore = Annotated[float | None, typer.Option(help="Below this score a verse is not close.")]
 MaxPixels = Annotated[int | None, typer.Option(help="Refuse photos with more pixels than this.")]
@@ -263,41 +263,6 @@ def config() -> None:
         folder = str(resolve_datadir().root)
         rows["data"] = (folder, resolved.origin["data"], HELP["data"])
     console.print_settings(rows)
-
-
-models_app = typer.Typer(invoke_without_command=True)
-app.add_typer(models_app, name="models")
-
-
-@models_app.callback()
-def models(context: typer.Context, api_base: ApiBase = None) -> None:
-    """List the models that can be named: where they are, their size and licence."""
-    if context.invoked_subcommand:
-        return
-    from img2poem import console
-    from img2poem.models.catalog import rows
-    from img2poem.settings import resolve
-
-    console.print_models(rows(resolve(_flags(locals())).settings))
-
-
-@models_app.command()
-def pull(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="E.g. hf:owner/model.")
-    ] = None,
-    profile: Profile = None,
-) -> None:
-    """Download models ahead, so that they work offline."""
-    from img2poem import console
-    from img2poem.models.catalog import profile_models
-    from img2poem.models.hub.download import pull as download
-
-    wanted = [*(names or ()), *(profile_models(profile) if profile else ())]
-    if not wanted:
-        raise UserError("Which model?", "Name one, or a profile: --profile best.", exit_code=2)
-    for name in wanted:
-        download(name, console.print_notice)
 
 
 _SETTING_FLAGS = (
