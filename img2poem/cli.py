@@ -27,6 +27,9 @@ Corpus = Annotated[
     str | None, typer.Option(help="Corpora to search, comma-separated: ct, c, select_c.")
 ]
 Embedder = Annotated[str | None, typer.Option(help="Model that turns text into vectors.")]
+Author = Annotated[str, typer.Option(help="Only this poet's verses.")]
+Dynasty = Annotated[str, typer.Option(help="Only this dynasty's verses.")]
+Kind = Annotated[str, typer.Option(help="Only 诗, 词 or 曲.")]
 Captioner = Annotated[str | None, typer.Option(help="Model that describes photos.")]
 Reranker = Annotated[str | None, typer.Option(help="Model that orders the candidates.")]
 Generator = Annotated[str | None, typer.Option(help="Model that writes a verse.")]
@@ -121,9 +124,9 @@ def query(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="A photo, words, or both.")],
     corpus: Corpus = None,
     k: Annotated[int | None, typer.Option("-k", help="How many verses.")] = None,
-    author: Annotated[str, typer.Option(help="Only this poet's verses.")] = "",
-    dynasty: Annotated[str, typer.Option(help="Only this dynasty's verses.")] = "",
-    kind: Annotated[str, typer.Option(help="Only 诗, 词 or 曲.")] = "",
+    author: Author = "",
+    dynasty: Dynasty = "",
+    kind: Kind = "",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     explain: Annotated[bool, typer.Option(help="Show where each verse came from.")] = False,
     traditional: Annotated[
@@ -166,6 +169,9 @@ def batch(
     photos: Annotated[Path, typer.Argument(metavar="PHOTOS_DIR", help="A folder of photos.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The CSV.")] = Path("poems.csv"),
     text: Annotated[str, typer.Option(help="Words added to every photo.")] = "",
+    author: Author = "",
+    dynasty: Dynasty = "",
+    kind: Kind = "",
     unique: Annotated[bool, typer.Option(help="Give no verse twice while others fit.")] = False,
     restart: Annotated[bool, typer.Option(help="Start over instead of going on.")] = False,
     bom: Annotated[bool, typer.Option(help="Begin with a byte-order mark, for Excel.")] = False,
@@ -187,6 +193,7 @@ def batch(
     """Give every photo in a folder its verse: a CSV, a row a photo."""
     flags = _flags(locals())
     from img2poem import console
+    from img2poem.index.store import Filter
     from img2poem.pipeline.batch import run_batch, summary
 
     with console.reporting() as reporter:
@@ -195,6 +202,7 @@ def batch(
             photos,
             output,
             text=text,
+            where=Filter(author, dynasty, kind),
             unique=unique,
             restart=restart,
             bom=bom,

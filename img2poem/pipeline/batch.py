@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from img2poem.errors import UserError
 from img2poem.models.base import Photo
@@ -16,6 +16,10 @@ from img2poem.pipeline.ledger import Ledger
 from img2poem.pipeline.photo import looks_like_photo
 from img2poem.pipeline.pipeline import Pipeline
 from img2poem.pipeline.results import Match, Result, csv_row, error_row
+from img2poem.pipeline.retrieve import check_filter
+
+if TYPE_CHECKING:
+    from img2poem.index.store import Filter
 
 BATCH = 16
 UNIQUE_DEPTH = 30  # how many verses a photo may choose from with ``unique``
@@ -66,6 +70,7 @@ def run_batch(
     output: Path,
     *,
     text: str = "",
+    where: Filter | None = None,
     unique: bool = False,
     restart: bool = False,
     bom: bool = False,
@@ -81,23 +86,27 @@ def run_batch(
         folder: searched recursively.
         output: the CSV.
         text: words added to every photo.
+        where: author, dynasty and kind the verses must have.
         unique: give no verse twice while another good one is left.
         restart: start over instead of going on.
         bom: begin the CSV with a byte-order mark, for spreadsheets that need one.
         progress: told (rows done, photos).
 
     Raises:
-        UserError: nothing to do, or the CSV cannot be written or is of something else.
+        UserError: nothing to do, a poet no corpus has, or the CSV cannot be written or is of
+            something else.
     """
     photos = find_photos(folder)
     _ = pipeline.photo_side  # the models behind it load here, not on every decoding thread
+    if where:
+        check_filter(pipeline.indexes, where)
     with Ledger.open(output, restart=restart, bom=bom) as ledger:
         used = ledger.verses() if unique else set()
         names = {path: path.relative_to(folder).as_posix() for path in photos}
         waiting = [path for path in photos if not ledger.has(names[path])]
         done = resumed = len(photos) - len(waiting)
         for chunk in _read_ahead(waiting, pipeline.open_photo):
-            rows = _rows(pipeline, names, chunk, text, used if unique else None)
+            rows = _rows(pipeline, names, chunk, text, where, used if unique else None)
             ledger.write(rows)
             done += len(rows)
             if progress:
@@ -137,6 +146,7 @@ def _rows(
     names: dict[Path, str],
     opened: Sequence[Opened],
     text: str,
+    where: Filter | None,
     used: set[str] | None,
 ) -> list[dict[str, str]]:
     """One batch's rows, in order."""
@@ -145,7 +155,8 @@ def _rows(
     if good:
         described = pipeline.describe([photo for _, photo in good])
         asks = [Ask(text, photo, seen) for (_, photo), seen in zip(good, described, strict=True)]
-        answers = pipeline.answer(asks, k=1 if used is None else UNIQUE_DEPTH)
+        k = 1 if used is None else UNIQUE_DEPTH
+        answers = pipeline.answer(asks, k=k, where=where)
         results = dict(zip((path for path, _ in good), answers, strict=True))
     rows = []
     for path, photo in opened:

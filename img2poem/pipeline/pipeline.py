@@ -24,7 +24,7 @@ from img2poem.settings import Settings
 
 if TYPE_CHECKING:
     from img2poem.index.build import BuildReport
-    from img2poem.index.store import VerseIndex
+    from img2poem.index.store import Filter, VerseIndex
     from img2poem.models.base import FloatArray
 
 DEPTH = 60  # verses each channel brings from each corpus, at least
@@ -151,6 +151,9 @@ class Pipeline:
             UserError: nothing to ask with, a photo that cannot be read, a poet no corpus
                 has, a model or index that cannot be used, or settings that contradict.
         """
+        from img2poem.index.store import Filter
+
+        where = Filter(author=author, dynasty=dynasty, kind=kind)
         with timed() as timings:
             if photo is None and not text.strip():
                 raise UserError(
@@ -165,12 +168,14 @@ class Pipeline:
                     opened = self.open_photo(photo)
                 with timings.stage("describe"):
                     ask = Ask(ask.text, opened, self.describe([opened])[0])
-            return self._answer([ask], timings, k=k, author=author, dynasty=dynasty, kind=kind)[0]
+            return self._answer([ask], timings, k=k, where=where)[0]
 
-    def answer(self, asks: Sequence[Ask], *, k: int | None = None) -> list[Result]:
+    def answer(
+        self, asks: Sequence[Ask], *, k: int | None = None, where: Filter | None = None
+    ) -> list[Result]:
         """Answer several questions at once; what they share is computed in batches."""
         with timed() as timings:
-            return self._answer(asks, timings, k=k)
+            return self._answer(asks, timings, k=k, where=where)
 
     def _answer(
         self,
@@ -178,16 +183,12 @@ class Pipeline:
         timings: Timings,
         *,
         k: int | None,
-        author: str = "",
-        dynasty: str = "",
-        kind: str = "",
+        where: Filter | None,
     ) -> list[Result]:
-        from img2poem.index.store import Filter
-
-        where = Filter(author=author, dynasty=dynasty, kind=kind)
         with timings.stage("load"):
             indexes = self.indexes
-            check_filter(indexes, where)
+            if where:
+                check_filter(indexes, where)
         drafts: list[Written | None] = [None] * len(asks)
         if self.settings.hyde != "off" and not where:  # for one poet nothing is written
             self._refuse_verse_for_photo(asks)
