@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import img2poem
 from img2poem.errors import UserError
 from img2poem.settings import HELP, Settings, resolve
 
@@ -98,3 +99,14 @@ def test_an_unknown_corpus_gets_the_nearest_suggested() -> None:
     with pytest.raises(UserError, match="nearest: select_c") as caught:
         resolve({"corpus": "selectc"}, env={}, files=[])
     assert caught.value.exit_code == 2
+
+
+def test_from_python_the_package_names_the_error_it_raises() -> None:
+    with pytest.raises(img2poem.UserError) as caught:
+        img2poem.load(embeder="builtin")
+    assert (caught.value.problem, caught.value.hint) == (
+        "There is no setting 'embeder'.",
+        "Nearest: embedder.",
+    )
+    with pytest.raises(img2poem.UserError, match=r"no file gone\.jpg"):
+        img2poem.load().query("gone.jpg")
