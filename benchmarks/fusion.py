@@ -4,8 +4,8 @@
 
 Test photos of the labels (never trained on) that the evaluation does not use are asked once;
 what every channel gives for every candidate is kept, and weights are searched at random for
-those under which the first verse names a labelled tag, and names little else. Half of the
-photos choose, the other half report.
+those under which the first verse names a labelled tag, and names little else; but ``dark``, of
+which labels say nothing, keeps its weight. Half of the photos choose, the other half report.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ from img2poem.corpus.imagery import lexicon
 from img2poem.models.base import Photo
 from img2poem.pipeline.asking import Ask
 from img2poem.pipeline.channels import encode_asks
-from img2poem.pipeline.photo import open_photo
 from img2poem.pipeline.pipeline import DEPTH, Pipeline
 from img2poem.pipeline.rank import PHOTO_WEIGHTS, Weights, rank
 from img2poem.pipeline.retrieve import retrieve
 from img2poem.settings import Settings
 
-CHANNELS = ("rerank", "named", "unseen", "cosine:description", "cosine:photo")
+CHANNELS = ("rerank", "named", "unseen", "cosine:description", "cosine:photo", "dark")
+# Agreeing never counts against a verse, nor does naming what is not there count for it.
+LEAST = np.array([0, 0, -8, 0, 0, PHOTO_WEIGHTS.dark])
+MOST = np.array([8, 8, 0, 8, 8, PHOTO_WEIGHTS.dark])
 Table = tuple[np.ndarray, np.ndarray]  # (candidates, channels) and (candidates,) worth
 
 
@@ -53,8 +55,7 @@ def table(pipeline: Pipeline, photo: Photo, wanted: set[str]) -> Table | None:
     ask = Ask("", photo, seen)
     vectors = encode_asks([ask], [""], pipeline.embedder, pipeline.settings.hyde)[0]
     candidates = retrieve(pipeline.indexes, vectors, depth=DEPTH)
-    scores = {i.tag: i.score for i in seen.imagery}
-    matches = rank(candidates, seen.text, pipeline.reranker, k=60, seen=scores)
+    matches = rank(candidates, ask.query, pipeline.reranker, k=60, seen=ask.imagery)
     if not matches:
         return None
     rows = [[m.channels.get(name, 0.0) for name in CHANNELS] for m in matches]
@@ -73,8 +74,7 @@ def search(tables: list[Table], start: np.ndarray, rounds: int) -> np.ndarray:
     best, most = start, objective(start, tables)
     for step in range(rounds):
         tried = best + rng.normal(0, 1.5 * (1 - step / rounds) + 0.1, len(best))
-        # Agreeing never counts against a verse, nor does naming what is not there count for it.
-        tried = np.clip(tried, [0, 0, -8, 0, 0], [8, 8, 0, 8, 8])
+        tried = np.clip(tried, LEAST, MOST)
         found = objective(tried, tables)
         if found > most:
             best, most = tried, found
@@ -117,7 +117,7 @@ def main() -> None:
     pipeline = Pipeline(Settings(metadata=False))
     tables: list[Table] = []
     for row in rows:
-        photo = open_photo(args.folder / row["file"], side=384, metadata=False)
+        photo = pipeline.open_photo(args.folder / row["file"])
         wanted = {p for t in row["tags"] for p in (t, *lexicon().parents(t))}
         found = table(pipeline, photo, wanted)
         if found is not None:
@@ -131,7 +131,7 @@ def main() -> None:
               f"other half {objective(weights, tables[half:]):.3f}")  # fmt: skip
     for number, channel in enumerate(CHANNELS):
         alone = np.zeros(len(CHANNELS))
-        alone[number] = -1.0 if channel == "unseen" else 1.0
+        alone[number] = -1.0 if channel in ("unseen", "dark") else 1.0
         without = best * (np.arange(len(CHANNELS)) != number)
         print(f"{channel}: alone {objective(alone, tables[half:]):.3f}, "
               f"without it {objective(without, tables[half:]):.3f}")  # fmt: skip

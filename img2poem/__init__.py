@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from img2poem.errors import UserError
+
 if TYPE_CHECKING:
     from img2poem.corpus.verse import Verse
     from img2poem.pipeline.pipeline import Pipeline
     from img2poem.pipeline.results import Match, Result
 
 __version__ = "0.1.0"
-__all__ = ["Match", "Pipeline", "Result", "Verse", "load"]
+__all__ = ["Match", "Pipeline", "Result", "UserError", "Verse", "load"]
 
 
 def load(**settings: Any) -> Pipeline:
     """A Pipeline with these settings; others come from the environment and settings files.
 
-    Models and indexes load when first needed, once.
+    Models and indexes load when first needed, once. Whatever a user can put right is raised as
+    ``img2poem.UserError``, whose ``problem`` and ``hint`` say what went wrong and what to do:
+    here, and by the Pipeline when it is asked.
 
     Args:
         **settings: fields of ``img2poem.settings.Settings``, e.g. ``corpus="ct,c"``, ``k=3``.

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from img2poem.cli_models import ApiBase, Profile, models_app
 from img2poem.errors import UserError
 
 app = typer.Typer(
@@ -20,19 +21,21 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
+app.add_typer(models_app, name="models")
 
 Corpus = Annotated[
     str | None, typer.Option(help="Corpora to search, comma-separated: ct, c, select_c.")
 ]
 Embedder = Annotated[str | None, typer.Option(help="Model that turns text into vectors.")]
+Author = Annotated[str, typer.Option(help="Only this poet's verses.")]
+Dynasty = Annotated[str, typer.Option(help="Only this dynasty's verses.")]
+Kind = Annotated[str, typer.Option(help="Only 诗, 词 or 曲.")]
 Captioner = Annotated[str | None, typer.Option(help="Model that describes photos.")]
 Reranker = Annotated[str | None, typer.Option(help="Model that orders the candidates.")]
 Generator = Annotated[str | None, typer.Option(help="Model that writes a verse.")]
 Generate = Annotated[str | None, typer.Option(help="Write a verse: auto, always, never.")]
 Hyde = Annotated[str | None, typer.Option(help="Search with a written verse: off, only, concat.")]
-Profile = Annotated[str | None, typer.Option(help="A set of models: builtin, original, best.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")]
-ApiBase = Annotated[str | None, typer.Option(help="An OpenAI-compatible endpoint.")]
 Data = Annotated[str | None, typer.Option(help="Folder of corpora and indexes.")]
 MinScore = Annotated[float | None, typer.Option(help="Below this score a verse is not close.")]
 MaxPixels = Annotated[int | None, typer.Option(help="Refuse photos with more pixels than this.")]
@@ -118,14 +121,12 @@ def options(
 
 @app.command()
 def query(
-    inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT [MORE WORDS]", help="A photo, words, or both.")
-    ],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="A photo, words, or both.")],
     corpus: Corpus = None,
     k: Annotated[int | None, typer.Option("-k", help="How many verses.")] = None,
-    author: Annotated[str, typer.Option(help="Only this poet's verses.")] = "",
-    dynasty: Annotated[str, typer.Option(help="Only this dynasty's verses.")] = "",
-    kind: Annotated[str, typer.Option(help="Only 诗, 词 or 曲.")] = "",
+    author: Author = "",
+    dynasty: Dynasty = "",
+    kind: Kind = "",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     explain: Annotated[bool, typer.Option(help="Show where each verse came from.")] = False,
     traditional: Annotated[
@@ -149,11 +150,8 @@ def query(
     flags = _flags(locals())
     from img2poem import console
     from img2poem.pipeline.asking import photo_and_words
-    from img2poem.pipeline.photo import lift_pillows_limit
 
     photo, text = photo_and_words(inputs)
-    if photo:
-        lift_pillows_limit()
     with console.reporting() as reporter:
         result = _pipeline(flags, reporter).query(
             photo, text, author=author, dynasty=dynasty, kind=kind
@@ -171,6 +169,9 @@ def batch(
     photos: Annotated[Path, typer.Argument(metavar="PHOTOS_DIR", help="A folder of photos.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The CSV.")] = Path("poems.csv"),
     text: Annotated[str, typer.Option(help="Words added to every photo.")] = "",
+    author: Author = "",
+    dynasty: Dynasty = "",
+    kind: Kind = "",
     unique: Annotated[bool, typer.Option(help="Give no verse twice while others fit.")] = False,
     restart: Annotated[bool, typer.Option(help="Start over instead of going on.")] = False,
     bom: Annotated[bool, typer.Option(help="Begin with a byte-order mark, for Excel.")] = False,
@@ -193,15 +194,15 @@ def batch(
     flags = _flags(locals())
     from img2poem import console
     from img2poem.pipeline.batch import run_batch, summary
-    from img2poem.pipeline.photo import lift_pillows_limit
+    from img2poem.pipeline.retrieve import filter_for
 
-    lift_pillows_limit()
     with console.reporting() as reporter:
         outcome = run_batch(
             _pipeline(flags, reporter),
             photos,
             output,
             text=text,
+            where=filter_for(author, dynasty, kind),
             unique=unique,
             restart=restart,
             bom=bom,
@@ -270,41 +271,6 @@ def config() -> None:
         folder = str(resolve_datadir().root)
         rows["data"] = (folder, resolved.origin["data"], HELP["data"])
     console.print_settings(rows)
-
-
-models_app = typer.Typer(invoke_without_command=True)
-app.add_typer(models_app, name="models")
-
-
-@models_app.callback()
-def models(context: typer.Context, api_base: ApiBase = None) -> None:
-    """List the models that can be named: where they are, their size and licence."""
-    if context.invoked_subcommand:
-        return
-    from img2poem import console
-    from img2poem.models.catalog import rows
-    from img2poem.settings import resolve
-
-    console.print_models(rows(resolve(_flags(locals())).settings))
-
-
-@models_app.command()
-def pull(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="E.g. hf:owner/model.")
-    ] = None,
-    profile: Profile = None,
-) -> None:
-    """Download models ahead, so that they work offline."""
-    from img2poem import console
-    from img2poem.models.catalog import profile_models
-    from img2poem.models.hub.download import pull as download
-
-    wanted = [*(names or ()), *(profile_models(profile) if profile else ())]
-    if not wanted:
-        raise UserError("Which model?", "Name one, or a profile: --profile best.", exit_code=2)
-    for name in wanted:
-        download(name, console.print_notice)
 
 
 _SETTING_FLAGS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -54,11 +54,15 @@ def storage_error(error: OSError, folder: Path) -> UserError:
 
 
 @contextmanager
-def exclusive(path: Path) -> Iterator[None]:
+def exclusive(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
     """Hold a lock file: a second process that asks for it waits until the first is done.
 
     The system drops the lock when its process ends, however it ends. Where there are no
     such locks (Windows) nothing waits.
+
+    Args:
+        path: the lock file.
+        waiting: called once, before a wait.
     """
     try:
         import fcntl
@@ -67,7 +71,12 @@ def exclusive(path: Path) -> Iterator[None]:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting:
+                waiting()
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

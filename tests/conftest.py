@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+import img2poem
 
 # Timing says nothing on a busy machine; the number of examples is what counts.
 settings.register_profile("img2poem", deadline=None, max_examples=60)
 settings.load_profile("img2poem")
 
 
-@pytest.fixture(scope="session")
-def _data_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("data-home")
+def pytest_configure(config: pytest.Config) -> None:
+    """No test, and nothing it imports, sees the settings, data, models or keys of its user.
+
+    Set here and not by a fixture, because libraries read it when a test's module imports them.
+    """
+    home = tempfile.TemporaryDirectory(prefix="img2poem-tests-")
+    config.add_cleanup(home.cleanup)
+    patch = pytest.MonkeyPatch()
+    config.add_cleanup(patch.undo)
+    for name in list(os.environ):
+        if name.startswith(("IMG2POEM_", "OPENAI_", "HF_")):
+            patch.delenv(name)
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "HF_HOME"):
+        patch.setenv(name, str(Path(home.name) / name.lower()))
+    # What a test starts runs the same code as the test, wherever it starts.
+    patch.setenv("PYTHONPATH", str(Path(img2poem.__file__).parents[1]), prepend=os.pathsep)
 
 
-@pytest.fixture(autouse=True)
-def _nothing_of_the_users_own(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, _data_home: Path
-) -> None:
-    """No test sees the settings, data or keys of whoever runs it."""
-    import os
-
-    for name in [n for n in os.environ if n.startswith("IMG2POEM_") or n == "OPENAI_API_KEY"]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
-    monkeypatch.setenv("XDG_DATA_HOME", str(_data_home))
+@pytest.fixture(scope="session", autouse=True)
+def _elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test sees the settings file or the data folder of where it is run, or writes there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("elsewhere"))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +75,6 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with some of the shipped works, prepared and indexed by the real models."""
     import orjson
 
-    import img2poem
     from img2poem.corpus.prepare import prepare
     from img2poem.datadir import DataDir, starter_works
 

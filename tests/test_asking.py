@@ -16,6 +16,18 @@ def test_an_existing_file_is_the_photo_and_the_rest_are_words(tmp_path: Path) ->
     assert photo_and_words([str(photo), "孤独", "傍晚"]) == (photo, "孤独 傍晚")
 
 
+def test_the_photo_may_come_after_the_words() -> None:
+    assert photo_and_words(["雨后", "cat.jpg"]) == (Path("cat.jpg"), "雨后")
+    assert photo_and_words(["雨后", "cat.jpg", "傍晚"]) == (Path("cat.jpg"), "雨后 傍晚")
+
+
+def test_a_file_named_like_no_photo_gives_way_to_one_that_is(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    notes.touch()
+    assert photo_and_words([str(notes), "雪"]) == (notes, "雪")
+    assert photo_and_words([str(notes), "cat.jpg"]) == (Path("cat.jpg"), str(notes))
+
+
 def test_words_are_words() -> None:
     assert photo_and_words(["雪夜", "江上"]) == (None, "雪夜 江上")
     assert photo_and_words(["月光照在床前的地上"]) == (None, "月光照在床前的地上")
@@ -29,20 +41,14 @@ def test_a_folder_is_not_taken_for_words(tmp_path: Path) -> None:
     assert photo_and_words([str(tmp_path)])[0] == tmp_path
 
 
-def test_a_photo_may_stand_after_the_words(tmp_path: Path) -> None:
-    photo = tmp_path / "a.jpg"
-    photo.touch()
-    assert photo_and_words(["雨后", str(photo), "江上"]) == (photo, "雨后 江上")
-    assert photo_and_words(["雨后", "像.jpg"]) == (None, "雨后 像.jpg")  # there is no such file
-
-
-def test_a_word_stays_one_where_a_folder_has_its_name(
+def test_words_called_as_a_folder_here_is_are_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "月亮").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert photo_and_words(["月亮"]) == (None, "月亮")
-    assert photo_and_words(["./月亮"])[0] == Path("./月亮")
+    (tmp_path / "月亮").mkdir()
+    assert photo_and_words(["月亮", "山"]) == (None, "月亮 山")
+    for path in ("./月亮", "月亮/", "."):
+        assert photo_and_words([path])[0] == Path(path)
 
 
 def test_words_too_long_for_a_file_name_are_words() -> None:
@@ -51,7 +57,7 @@ def test_words_too_long_for_a_file_name_are_words() -> None:
 
 def test_two_photos_are_refused() -> None:
     with pytest.raises(UserError, match="One photo at a time") as caught:
-        photo_and_words(["a.jpg", "b.png"])
+        photo_and_words(["a.jpg", "雪", "b.png"])
     assert caught.value.exit_code == 2
 
 

@@ -96,6 +96,25 @@ def test_unique_gives_no_verse_twice(small: Path, photos: Path, tmp_path: Path) 
     assert len({row["verse"] for row in rows(tmp_path / "u.csv")}) == 5
 
 
+def test_filters_hold_for_every_photo(folder: Path, small: Path, tmp_path: Path) -> None:
+    target = tmp_path / "poems.csv"
+    wanted = {"author": "苏轼", "dynasty": "宋", "kind": "词"}
+    options = [part for name, value in wanted.items() for part in (f"--{name}", value)]
+    run("batch", folder, "-o", target, *options, "--data", small)
+    found = [{name: row[name] for name in wanted} for row in rows(target) if not row["error"]]
+    assert found == [wanted] * 5
+
+
+def test_an_unknown_poet_is_refused_before_anything_is_written(
+    folder: Path, small: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "poems.csv"
+    result = run("batch", folder, "-o", target, "--author", "李白白", "--data", small)
+    assert result.code == 1
+    assert "No poet 李白白" in result.err
+    assert not target.exists()
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [

@@ -203,9 +203,12 @@ def test_points_all_over_the_upper_half_are_stars_and_a_lit_town_below_is_not() 
     assert sky(town) == [False, False]
 
 
-def test_a_person_in_the_dark_is_no_moonlit_night() -> None:
+PEOPLE = ["人", *(tag for tag in lexicon().tags if "人" in lexicon().parents(tag))]
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+def test_whoever_stands_in_the_dark_is_no_moonlit_night(person: str) -> None:
     image = night()
     ImageDraw.Draw(image).ellipse((180, 100, 220, 140), fill=(240, 235, 210))
-    assert by_night({"人": 0.9}, image) == {"人": 0.9}
-    assert by_night({"女子": 0.9}, image) == {"女子": 0.9}
-    assert by_night({}, image) == {"月": 0.8, "夜": 0.8}
+    assert by_night({person: 0.9}, image) == {person: 0.9}
+    assert by_night({person: 0.1}, image) == {person: 0.1, "月": 0.8, "夜": 0.8}

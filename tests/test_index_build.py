@@ -196,11 +196,17 @@ def test_a_build_killed_at_any_time_resumes_to_the_same_index(folder: Path, tmp_
 
 
 def test_of_two_builds_at_once_the_second_waits_and_finds_it_there(folder: Path) -> None:
+    told: list[str] = []
+
     def build(_: int) -> str:
-        return build_index(VERSES, folder, HashingEmbedder(slow=0.01), corpus="c").status
+        embedder = HashingEmbedder(slow=0.01)
+        return build_index(VERSES, folder, embedder, corpus="c", notice=told.append).status
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(build, range(2))) == ["built", "exists"]
+    assert told == [f"another img2poem is building {folder}; waiting until it is done."]
+    build(0)
+    assert len(told) == 1
 
 
 def test_a_build_stopped_between_its_two_renames_loses_nothing(

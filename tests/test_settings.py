@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+import img2poem
+from img2poem.datadir import resolve_datadir
 from img2poem.errors import UserError
+from img2poem.models.endpoint import KEYS
 from img2poem.settings import HELP, Settings, resolve
 
 
@@ -113,3 +117,22 @@ def test_an_unknown_corpus_gets_the_nearest_suggested() -> None:
     with pytest.raises(UserError, match="nearest: select_c") as caught:
         resolve({"corpus": "selectc"}, env={}, files=[])
     assert caught.value.exit_code == 2
+
+
+def test_from_python_the_package_names_the_error_it_raises() -> None:
+    with pytest.raises(img2poem.UserError) as caught:
+        img2poem.load(embeder="builtin")
+    assert (caught.value.problem, caught.value.hint) == (
+        "There is no setting 'embeder'.",
+        "Nearest: embedder.",
+    )
+    with pytest.raises(img2poem.UserError, match=r"no file gone\.jpg"):
+        img2poem.load().query("gone.jpg")
+
+
+def test_tests_see_nothing_of_the_users_own() -> None:
+    assert set(resolve().origin.values()) == {"default"}
+    assert "img2poem-tests-" in str(resolve_datadir().root)
+    assert "img2poem-tests-" in os.environ["HF_HOME"]
+    assert not any(name in os.environ for name in KEYS)
+    assert not Path(__file__).is_relative_to(Path.cwd())

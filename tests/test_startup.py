@@ -20,7 +20,9 @@ HEAVY = {
 }
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["query", "--help"], ["--version"], ["config"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["query", "--help"], ["models", "--help"], ["--version"], ["config"]]
+)
 def test_help_imports_no_model_library(arguments: list[str]) -> None:
     script = (
         "import sys\nfrom img2poem.cli import main\n"

@@ -11,12 +11,14 @@ import pytest
 from hashing_embedder import HashingEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from img2poem.corpus.verse import Verse
 from img2poem.errors import UserError
 from img2poem.index.build import build_index
 from img2poem.index.store import VerseIndex
 from img2poem.models.base import Photo
+from img2poem.pipeline.asking import Ask
 from img2poem.pipeline.pipeline import Pipeline
 from img2poem.pipeline.write import Writer, check_form, find_known
 from img2poem.settings import Settings
@@ -236,9 +238,10 @@ def test_a_verse_that_is_nearly_a_real_one_gives_way_to_it(index: VerseIndex) ->
     assert {match.source for match in result.matches} == {"retrieved"}
 
 
-def test_no_verse_is_written_for_one_poet(index: VerseIndex) -> None:
+@pytest.mark.parametrize("hyde", ["off", "only", "concat"])
+def test_no_verse_is_written_for_one_poet(index: VerseIndex, hyde: str) -> None:
     generator = Scripted(NEW)
-    made = pipeline(index, generator, Fixed(0.1, 0.9), generate="always")
+    made = pipeline(index, generator, Fixed(0.1, 0.9), generate="always", hyde=hyde)
     assert [m.verse.author for m in made.query(text="雨夜", author="李白").matches] == ["李白"]
     assert not generator.asked
 
@@ -262,6 +265,29 @@ def test_hyde_searches_with_the_written_verse(index: VerseIndex) -> None:
         assert channels["柳宗元"]["cosine:hyde"] == pytest.approx(cosine, abs=1e-3)
         assert "cosine:words" not in channels["柳宗元"]
         assert len(generator.asked) == 1
+
+
+class Seeing(HashingEmbedder):
+    """An embedder that takes photos itself."""
+
+    def encode_photos(self, photos: list[Photo]) -> np.ndarray:
+        return self.encode(["雪"] * len(photos), kind="query")
+
+
+def test_a_photo_that_is_compared_with_verses_itself_is_never_left_out(index: VerseIndex) -> None:
+    def made(hyde: str) -> Pipeline:
+        made = pipeline(index, Scripted(NEW), Fixed(0.6, 0.1), hyde=hyde)
+        made.__dict__["embedder"] = Seeing()
+        return made
+
+    photo = Ask("", Photo(Image.new("RGB", (8, 8))))
+    with pytest.raises(UserError, match="--hyde only would leave out") as caught:
+        made("only").answer([photo])
+    assert caught.value.exit_code == 2
+    for hyde in ("off", "concat"):
+        (result,) = made(hyde).answer([photo])
+        assert "cosine:photo" in result.matches[0].channels
+    assert made("only").query(text="雪").matches
 
 
 def test_hyde_without_a_usable_verse_searches_as_ever(index: VerseIndex) -> None:

@@ -101,6 +101,7 @@ def build_index(
     corpus: str,
     force: bool = False,
     progress: Progress | None = None,
+    notice: Callable[[str], None] | None = None,
 ) -> BuildReport:
     """Build an index, or go on with one that was interrupted.
 
@@ -115,6 +116,7 @@ def build_index(
             the others embed the text.
         force: rebuild also if the same index is there.
         progress: called with (verses encoded, verses in all).
+        notice: told, in one sentence, that another process is building this index.
 
     Raises:
         UserError: no verse to index, a damaged corpus file, or a disk that is full or
@@ -123,8 +125,13 @@ def build_index(
     begun = time.monotonic()
     rows = read_verses(verses) if isinstance(verses, Path) else iter(verses)
     work = folder.with_name(f".{folder.name}.partial")
+
+    def waiting() -> None:
+        if notice:
+            notice(f"another img2poem is building {folder}; waiting until it is done.")
+
     try:
-        with exclusive(folder.with_name(f".{folder.name}.lock")):
+        with exclusive(folder.with_name(f".{folder.name}.lock"), waiting):
             refuse_foreign(folder)
             settle(folder)
             work.mkdir(exist_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,46 +58,33 @@ class Ask:
 
 
 def photo_and_words(inputs: Sequence[str]) -> tuple[Path | None, str]:
-    """Split inputs into a photo's path and words.
+    """Split the inputs of a question into a photo's path and words, whatever their order.
 
-    A photo is what is such a file, or what is first and is written like a path or ends like a
-    photo. Any other input is words, also where a folder happens to have that name.
+    An input that ends like a photo is one, even if it is missing. Else the first input is, if
+    there is such a file; a folder has to be written as a path (``./name``), for words may well
+    be called as a folder is.
 
     Raises:
         UserError: there are two photos; a question takes one.
     """
-    first, *rest = inputs
-    photos = [first] if _is_path(first) else []
-    photos += [word for word in rest if _is_photo(word) or (photos and _ends_like_photo(word))]
+    photos = [word for word in inputs if looks_like_photo(Path(word))]
     if len(photos) > 1:
         raise UserError(
             f"One photo at a time: {photos[0]}, not also {photos[1]}.",
             "For many photos: img2poem batch FOLDER",
             exit_code=2,
         )
-    if not photos:
+    photo = photos[0] if photos else inputs[0]
+    if not photos and not _is_path(photo):
         return None, " ".join(inputs)
-    at = inputs.index(photos[0])
-    return expand_home(photos[0]), " ".join([*inputs[:at], *inputs[at + 1 :]])
+    words = list(inputs)
+    words.remove(photo)
+    return expand_home(photo), " ".join(words)
 
 
 def _is_path(word: str) -> bool:
     path = expand_home(word)
-    separated = any(sign and sign in word for sign in (os.sep, os.altsep))
     try:
-        return bool(word.strip()) and (
-            _ends_like_photo(word) or path.is_file() or (separated and path.exists())
-        )
+        return path.is_file() or (path.name != word and path.is_dir())
     except OSError:  # words too long to be a file name
         return False
-
-
-def _is_photo(word: str) -> bool:
-    try:
-        return _ends_like_photo(word) and expand_home(word).is_file()
-    except OSError:
-        return False
-
-
-def _ends_like_photo(word: str) -> bool:
-    return looks_like_photo(expand_home(word))

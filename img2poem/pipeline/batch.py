@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from img2poem.errors import UserError
 from img2poem.models.base import Description, Photo
@@ -17,6 +17,10 @@ from img2poem.pipeline.ledger import Ledger
 from img2poem.pipeline.photo import looks_like_photo
 from img2poem.pipeline.pipeline import Pipeline
 from img2poem.pipeline.results import Match, Result, csv_row, error_row
+from img2poem.pipeline.retrieve import check_filter
+
+if TYPE_CHECKING:
+    from img2poem.index.store import Filter
 
 BATCH = 16
 UNIQUE_DEPTH = 30  # how many verses a photo may choose from with ``unique``
@@ -70,6 +74,7 @@ def run_batch(
     output: Path,
     *,
     text: str = "",
+    where: Filter | None = None,
     unique: bool = False,
     restart: bool = False,
     bom: bool = False,
@@ -86,23 +91,27 @@ def run_batch(
         folder: searched recursively.
         output: the CSV.
         text: words added to every photo.
+        where: author, dynasty and kind the verses must have.
         unique: give no verse twice while another good one is left.
         restart: start over instead of going on.
         bom: begin the CSV with a byte-order mark, for spreadsheets that need one.
         progress: told (rows done, photos).
 
     Raises:
-        UserError: nothing to do, or the CSV cannot be written or is of something else.
+        UserError: nothing to do, a poet no corpus has, or the CSV cannot be written or is of
+            something else.
     """
     photos = find_photos(folder)
     _ = pipeline.photo_side  # the models behind it load here, not on every decoding thread
+    if where:
+        check_filter(pipeline.indexes, where)
     with Ledger.open(output, restart=restart, bom=bom) as ledger:
         used = ledger.verses() if unique else set()
         names = {path: path.relative_to(folder).as_posix() for path in photos}
         waiting = [path for path in photos if not ledger.has(names[path])]
         done = resumed = len(photos) - len(waiting)
         for chunk in _read_ahead(waiting, pipeline.open_photo):
-            rows = _rows(pipeline, names, chunk, text, used if unique else None)
+            rows = _rows(pipeline, names, chunk, text, where, used if unique else None)
             ledger.write(rows)
             done += len(rows)
             if progress:
@@ -146,6 +155,7 @@ def _rows(
     names: dict[Path, str],
     opened: Sequence[Opened],
     text: str,
+    where: Filter | None,
     used: set[str] | None,
 ) -> list[dict[str, str]]:
     """One batch's rows, in order."""
@@ -161,7 +171,8 @@ def _rows(
             else:
                 asks[path] = Ask(text, photo, seen)
         if asks:
-            answers = pipeline.answer(list(asks.values()), k=1 if used is None else UNIQUE_DEPTH)
+            k = 1 if used is None else UNIQUE_DEPTH
+            answers = pipeline.answer(list(asks.values()), k=k, where=where)
             results = dict(zip(asks, answers, strict=True))
     rows = []
     for path, _ in opened:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from img2poem.errors import UserError
-
 if TYPE_CHECKING:
     from img2poem.models.base import Embedder, FloatArray, TextKind
     from img2poem.pipeline.asking import Ask
@@ -30,16 +28,7 @@ def encode_asks(
 
     Returns:
         For each question, channel name to a unit vector, shape (dim,).
-
-    Raises:
-        UserError: a photo that the embedder sees for itself shall be searched for by a draft.
     """
-    if hyde == "only" and sees(embedder) and any(ask.photo is not None for ask in asks):
-        raise UserError(
-            f"{embedder.name} compares photos with verses itself; --hyde only leaves it no photo.",
-            "Leave --hyde out, or take another embedder.",
-            exit_code=2,
-        )
     channels: list[dict[str, FloatArray]] = [{} for _ in asks]
     waiting: dict[TextKind, list[tuple[int, str, str]]] = {"query": [], "passage": []}
     for number, (ask, draft) in enumerate(zip(asks, drafts, strict=True)):

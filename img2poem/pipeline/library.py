@@ -135,6 +135,7 @@ def build(
         corpus=corpus,
         force=force,
         progress=reporter.task(f"indexing {corpus}"),
+        notice=reporter.notice,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from img2poem.errors import UserError
@@ -20,6 +21,7 @@ MAX_PIXELS = 200_000_000
 # EXIF tags (CIPA DC-008): the IFDs and the fields read from them.
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 _DATE_TIME_ORIGINAL, _DATE_TIME, _GPS_LATITUDE_REF = 0x9003, 0x0132, 1
+_ORIENTATION = 0x0112
 
 
 def looks_like_photo(path: Path) -> bool:
@@ -50,15 +52,19 @@ def open_photo(
     register_heif_opener()
     check_file(path)
     try:
-        # From a path Pillow maps plain TIFFs, and turns those with an orientation wrong.
-        with path.open("rb") as file, Image.open(file) as image:
+        # Opened here, because Pillow would map an uncompressed TIFF into memory by its path,
+        # and by the width it has after a quarter turn, which tears the rows apart.
+        with _our_limit_alone, path.open("rb") as file, Image.open(file) as image:
             _refuse_huge(path, image, max_pixels)
             exif = image.getexif()
             shrink = max(1.0, min(image.size) / side)
             image.draft("RGB", (round(image.width / shrink), round(image.height / shrink)))
             image.load()
             # Scaled first: turning a copy of the whole would double what a photo takes.
-            upright = ImageOps.exif_transpose(_scaled(_to_rgb(image), side))
+            small = _scaled(_to_rgb(image), side)
+            # Read after loading, which turns a TIFF; conversion may have dropped it.
+            small.getexif()[_ORIENTATION] = image.getexif().get(_ORIENTATION, 1)
+            upright = ImageOps.exif_transpose(small)
     except UserError:
         raise
     except UnidentifiedImageError as error:
@@ -68,11 +74,6 @@ def open_photo(
         ) from error
     except PermissionError as error:
         raise UserError(f"{path} may not be read.", "Check its permissions.") from error
-    except Image.DecompressionBombError as error:
-        raise UserError(
-            f"{path} has more pixels than Pillow opens.",
-            "If it is to be trusted: img2poem.pipeline.photo.lift_pillows_limit()",
-        ) from error
     except Exception as error:  # on damaged bytes each decoder raises what it likes
         raise UserError(
             f"{path} is damaged and cannot be decoded ({_short(error)}).",
@@ -90,14 +91,36 @@ def check_file(path: Path) -> None:
         raise UserError(f"There is no file {path}.", "Check the path.")
 
 
-def lift_pillows_limit() -> None:
-    """Have Pillow open what ``max_pixels`` allows, in all of this process.
+class _OurLimitAlone:
+    """Puts Pillow's own limit of pixels aside while any thread opens a photo.
 
-    For programs of our own: Pillow refuses by a limit that its other users may rely on.
+    That limit cannot be raised for one photo; ours, just as early, can. It belongs to the whole
+    process, so it is back when the last of the threads is done.
     """
-    from PIL import Image
 
-    Image.MAX_IMAGE_PIXELS = None
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._opening = 0
+        self._limit: int | None = None
+
+    def __enter__(self) -> None:
+        from PIL import Image
+
+        with self._lock:
+            if not self._opening:
+                self._limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            self._opening += 1
+
+    def __exit__(self, *_: object) -> None:
+        from PIL import Image
+
+        with self._lock:
+            self._opening -= 1
+            if not self._opening:
+                Image.MAX_IMAGE_PIXELS = self._limit
+
+
+_our_limit_alone = _OurLimitAlone()
 
 
 def _refuse_huge(path: Path, image: Image, max_pixels: int) -> None:
@@ -116,22 +139,18 @@ def _to_rgb(image: Image) -> Image:
 
     if image.mode == "RGB":
         return image
-    exif = image.info.get("exif")
     if image.mode.startswith("I") or image.mode == "F":
-        converted = _scale_deep(image)
-    elif image.has_transparency_data:
+        return _scale_deep(image)
+    if image.has_transparency_data:
         layer = image.convert("RGBA")
         converted = Pillow.new("RGB", image.size, "white")
         converted.paste(layer, mask=layer.getchannel("A"))
-    else:
-        converted = image.convert("RGB")
-    if exif:  # conversion may drop it, and exif_transpose reads the orientation from it
-        converted.info["exif"] = exif
-    return converted
+        return converted
+    return image.convert("RGB")
 
 
 def _scaled(image: Image, side: int) -> Image:
-    """Bring the shorter side down to ``side`` pixels; EXIF stays with the picture."""
+    """Bring the shorter side down to ``side`` pixels."""
     from PIL import Image as Pillow
 
     if min(image.size) <= side:

@@ -18,14 +18,14 @@ from img2poem.pipeline.library import Reporter, Silent, build, open_index
 from img2poem.pipeline.photo import check_file, open_photo
 from img2poem.pipeline.rank import PHOTO_WEIGHTS, rank
 from img2poem.pipeline.results import Match, Result, Source
-from img2poem.pipeline.retrieve import Candidate, check_filter, retrieve
+from img2poem.pipeline.retrieve import Candidate, check_filter, filter_for, retrieve
 from img2poem.pipeline.timings import Timings, timed
 from img2poem.pipeline.write import Writer, Written
 from img2poem.settings import Settings
 
 if TYPE_CHECKING:
     from img2poem.index.build import BuildReport
-    from img2poem.index.store import VerseIndex
+    from img2poem.index.store import Filter, VerseIndex
     from img2poem.models.base import FloatArray
 
 DEPTH = 60  # verses each channel brings from each corpus, at least
@@ -150,8 +150,9 @@ class Pipeline:
 
         Raises:
             UserError: nothing to ask with, a photo that cannot be read, a poet no corpus
-                has, or a model or index that cannot be used.
+                has, a model or index that cannot be used, or settings that contradict.
         """
+        where = filter_for(author, dynasty, kind)
         with timed() as timings:
             if photo is None and not text.strip():
                 raise UserError(
@@ -166,16 +167,18 @@ class Pipeline:
                     opened = self.open_photo(photo)
                 with timings.stage("describe"):
                     ask = Ask(ask.text, opened, self.describe([opened])[0])
-            results = self._answer([ask], timings, k=k, author=author, dynasty=dynasty, kind=kind)
+            results = self._answer([ask], timings, k=k, where=where)
         return replace(results[0], timings=dict(timings.seconds))
 
-    def answer(self, asks: Sequence[Ask], *, k: int | None = None) -> list[Result]:
+    def answer(
+        self, asks: Sequence[Ask], *, k: int | None = None, where: Filter | None = None
+    ) -> list[Result]:
         """Answer several questions at once; what they share is computed in batches.
 
         Every Result's timings are those of them all.
         """
         with timed() as timings:
-            results = self._answer(asks, timings, k=k)
+            results = self._answer(asks, timings, k=k, where=where)
         return [replace(result, timings=dict(timings.seconds)) for result in results]
 
     def _answer(
@@ -184,22 +187,17 @@ class Pipeline:
         timings: Timings,
         *,
         k: int | None,
-        author: str = "",
-        dynasty: str = "",
-        kind: str = "",
+        where: Filter | None,
     ) -> list[Result]:
-        from img2poem.corpus.script import to_simplified
-        from img2poem.index.store import Filter
-
         if k is not None and k < 1:
             raise UserError(f"k = {k}: at least one verse must be asked for.", exit_code=2)
-        author, dynasty, kind = to_simplified([author, dynasty, kind])
-        where = Filter(author=author, dynasty=dynasty, kind=kind)
         with timings.stage("load"):
             indexes = self.indexes
-            check_filter(indexes, where)
+            if where:
+                check_filter(indexes, where)
         drafts: list[Written | None] = [None] * len(asks)
-        if self.settings.hyde != "off" and not where:
+        if self.settings.hyde != "off" and not where:  # for one poet nothing is written
+            self._refuse_verse_for_photo(asks)
             with timings.stage("write"):
                 drafts = [self._writer.write(ask.query, ask.photo) for ask in asks]
         with timings.stage("embed"):
@@ -222,6 +220,16 @@ class Pipeline:
                         self._tell_if_missing(written, matches)
             results.append(self._result(ask, matches))
         return results
+
+    def _refuse_verse_for_photo(self, asks: Sequence[Ask]) -> None:
+        """A photo that is compared with the verses itself has to search itself."""
+        if self.settings.hyde == "only" and any(self._by_sight(ask) for ask in asks):
+            raise UserError(
+                f"With {self.settings.embedder} the photo itself is compared with the verses, "
+                "which --hyde only would leave out.",
+                "Use --hyde concat or off, or another embedder.",
+                exit_code=2,
+            )
 
     @cached_property
     def _writer(self) -> Writer:
