@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from img2poem.corpus.script import to_simplified
+from img2poem.corpus.script import HAN, to_simplified
 from img2poem.corpus.works import Work, read_works
 
 HERE = Path(__file__).parent
@@ -38,7 +38,7 @@ GLYPHS = """
 鹈𫛸 唇脣 凭凴 湋𣲗 摇揺 跄蹡 醾釄 棹櫂 幡旛 鹅鵞
 """
 _ONE_FORM = {ord(other): forms[0] for forms in GLYPHS.split() for other in forms[1:]}
-_NOT_HAN = re.compile(r"[^\u3400-\u9fff\U00020000-\U000323af]+")
+_NOT_HAN = re.compile(f"[^{HAN}]+")
 _PART = re.compile(r"（.*?）|[·・]?其[一二三四五六七八九十]+|[一二三四五六七八九十百]+首")
 _UNKNOWN = {"佚名", "无名氏"}
 # The data set's names for an age: 全唐诗 and 全唐五代词 reach from Sui to the Five Dynasties.

@@ -1,10 +1,13 @@
-"""Traditional characters to Simplified, through OpenCC."""
+"""Chinese characters: which they are, and Traditional to Simplified through OpenCC."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
+
+HAN = "〇々\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
+"""Every Chinese character a text may hold, as the inside of a regular expression's [...]."""
 
 _TRADITIONAL_SHARE = 0.05  # Simplified files lie under 0.01, Traditional ones above 0.09
 

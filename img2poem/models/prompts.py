@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 
 from img2poem.corpus.imagery import lexicon
-from img2poem.corpus.script import to_simplified
+from img2poem.corpus.script import HAN, to_simplified
 from img2poem.corpus.verse import Verse
 from img2poem.models.base import Description, Imagery
-
-HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U000323af]")
 
 CAPTION = (
     "请用一两句现代汉语描述这张照片，说出看得见的场景、季节、天气、时间、事物和情绪。"
@@ -22,6 +20,7 @@ VERSE = (
 )
 LONGEST = 160  # characters of a description; a model that rambles is cut at a sentence
 
+_HAN = re.compile(f"[{HAN}]")
 _THOUGHT = re.compile(r"<think>.*?(</think>|$)", re.DOTALL)
 
 
@@ -51,7 +50,7 @@ def tidy(answer: str) -> str:
 def speaks_chinese(text: str) -> bool:
     """Whether most letters of a text are Chinese characters."""
     letters = [c for c in text if c.isalpha()]
-    return sum(bool(HAN.match(c)) for c in letters) * 2 > len(letters)
+    return sum(bool(_HAN.match(c)) for c in letters) * 2 > len(letters)
 
 
 def passage(verse: Verse) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from img2poem.corpus.script import HAN
 from img2poem.corpus.verse import Verse
 from img2poem.errors import UserError
 
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from img2poem.models.base import Generator, Photo
 
 TRIES = 2
-_HAN = r"[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U000323af]"
-_CLAUSE = re.compile(rf"{_HAN}+\Z")
+_CLAUSE = re.compile(rf"[{HAN}]+\Z")
 # Half-width marks, and marks that tell a mood: a verse as printed has commas and stops.
 _MARKS = str.maketrans({",": "，", ".": "。", "、": "，", "；": "，", "！": "。", "？": "。"})
 _KNOWN_FROM = 5  # characters; shorter clauses recur by chance

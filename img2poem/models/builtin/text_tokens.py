@@ -30,7 +30,10 @@ _SPACES = re.compile(r"\s+")
 
 
 def is_chinese(char: str) -> bool:
-    """Whether a character is a Chinese ideograph of any block."""
+    """Whether a character is a Chinese ideograph of any block.
+
+    The weights were trained by these bounds; ``corpus.script.HAN`` is what a verse may hold.
+    """
     code = ord(char)
     return 0x3400 <= code <= 0x9FFF or code >= 0x20000 or 0xF900 <= code <= 0xFAFF
 
