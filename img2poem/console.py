@@ -240,7 +240,7 @@ class ProgressReporter:
     progress: Progress
     tasks: dict[str, TaskID] = field(default_factory=dict)
 
-    def task(self, label: str, unit: str = "") -> Callable[[int, int], None]:
+    def task(self, label: str) -> Callable[[int, int], None]:
         """A bar for a job; call the returned function with (done, total)."""
         task = self.progress.add_task(label, total=None)
 

@@ -123,7 +123,6 @@ def test_faulty_sentences_go_with_a_reason_and_keep_the_others_numbers(tmp_path:
         "fewer than two Han characters": 1,
     }
     assert ("  skipped: a lost character", "1") in report.rows()
-    assert json.loads(json.dumps(report.as_dict()))["works"] == 1
 
 
 def test_another_list_of_poets_replaces_the_one_that_ships(tmp_path: Path) -> None:

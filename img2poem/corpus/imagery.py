@@ -2,7 +2,8 @@
 
 ``imagery.json`` gives each tag its ``verse`` words (月: 月 蟾 玉盘 婵娟 …), its ``modern``
 words, the phrases in which such a word means something else (``not``: 岁月, 二月), and the
-wider tags it ``implies`` (梅花 is also 花). Words are in simplified characters.
+wider tags it ``implies`` (梅花 is also 花). Words are in simplified characters. A tag's ``group``
+is for whoever edits the file.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ class Entry:
     """One tag of the lexicon."""
 
     tag: str
-    group: str
     implies: tuple[str, ...]
     verse: tuple[str, ...]
     modern: tuple[str, ...]
@@ -112,7 +112,6 @@ def lexicon() -> Lexicon:
     return Lexicon(
         Entry(
             tag=tag,
-            group=row["group"],
             implies=tuple(row["implies"]),
             verse=tuple(row["verse"]),
             modern=tuple(row["modern"]),

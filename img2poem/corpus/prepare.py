@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from img2poem.corpus import FILES
 from img2poem.corpus.jsonl import dump_row
@@ -39,15 +39,6 @@ class Report:
     skipped_rows: dict[str, Counter[str]] = field(
         default_factory=lambda: {"ct": Counter(), "c": Counter()}
     )
-
-    def as_dict(self) -> dict[str, Any]:
-        """The report as plain JSON values."""
-        return {
-            "works": self.works,
-            "written": dict(self.written),
-            "skipped_works": dict(self.skipped_works),
-            "skipped_rows": {name: dict(counts) for name, counts in self.skipped_rows.items()},
-        }
 
     def rows(self) -> list[tuple[str, str]]:
         """The report as rows (what happened, how often), to be printed."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from img2poem.errors import UserError
 from img2poem.models.base import Photo
+from img2poem.settings import Settings
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif"}
 )
-MAX_PIXELS = 200_000_000
+_MAX_PIXELS = Settings().max_pixels
 
 # EXIF tags (CIPA DC-008): the IFDs and the fields read from them.
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
@@ -30,7 +31,7 @@ def looks_like_photo(path: Path) -> bool:
 
 
 def open_photo(
-    path: Path, *, side: int = 1024, max_pixels: int = MAX_PIXELS, metadata: bool = True
+    path: Path, *, side: int = 1024, max_pixels: int = _MAX_PIXELS, metadata: bool = True
 ) -> Photo:
     """Decode a photo upright, in RGB, no larger than a model needs.
 

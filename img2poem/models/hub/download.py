@@ -6,7 +6,6 @@ import fnmatch
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +19,7 @@ _WITH_MODEL = ("*.json", "*.txt", "*.jinja", "*.model", "*.spm", "*.vocab", "REA
 _OTHER_RUNTIMES = ("onnx/*", "openvino/*", "coreml/*")
 
 
-@dataclass(frozen=True, slots=True)
-class Pulled:
-    """A model in the cache: its hub name, the bytes of its files, its licence ("" unknown)."""
-
-    name: str
-    size: int
-    licence: str
-
-
-def pull(name: str, notice: Callable[[str], None]) -> Pulled:
+def pull(name: str, notice: Callable[[str], None]) -> None:
     """Download a model of the hub, or what is missing of it.
 
     Args:
@@ -52,13 +42,12 @@ def pull(name: str, notice: Callable[[str], None]) -> Pulled:
     wanted = choose_files(sizes)
     if not wanted:
         raise UserError(f"{repository} has no weights that torch can load.")
-    pulled = Pulled(repository, sum(sizes[file] for file in wanted), _licence(info))
-    notice(f"{repository}: {pulled.size / 1e9:.2f} GB, licence {pulled.licence or 'not stated'}")
+    size = sum(sizes[file] for file in wanted)
+    notice(f"{repository}: {size / 1e9:.2f} GB, licence {_licence(info) or 'not stated'}")
     with _network(repository):
         folder = Path(snapshot_download(repository, allow_patterns=wanted))
     if not is_complete(folder):
         raise UserError(f"{repository} came incomplete.", f"Again: img2poem models pull {name}")
-    return pulled
 
 
 def without_scheme(name: str) -> str:
