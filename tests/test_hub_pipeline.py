@@ -274,6 +274,9 @@ def test_pull_downloads_once_and_the_model_is_cached_from_then_on(
         ("openai:gpt", "runs at its endpoint"),
         ("hf:./folder", "local folder"),
         ("hf:no/such/thing", "local folder"),
+        ("hf:", "name is missing"),
+        ("", "name is missing"),
+        (" ", "name is missing"),
     ],
 )
 def test_what_cannot_be_pulled_is_told(name: str, says: str) -> None:

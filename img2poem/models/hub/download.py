@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from img2poem.errors import UserError
-from img2poem.models.hub.files import HEADS, is_complete, is_path
+from img2poem.models.hub.files import HEADS, is_complete, is_path, require_name
 from img2poem.models.hub.loading import first_line
 from img2poem.models.registry import missing_extra
 
@@ -30,6 +30,7 @@ def pull(name: str, notice: Callable[[str], None]) -> None:
         UserError: no such model, one that needs a licence to be accepted, or no network.
     """
     repository = without_scheme(name)
+    require_name(repository)
     if is_path(repository) or Path(repository).is_dir():
         raise UserError(f"{repository} is a local folder.", "There is nothing to download.")
     try:

@@ -30,8 +30,7 @@ def locate(name: str) -> Path:
         UserError: no such folder, or a model that is not in the cache; at once, since the
             network is not asked.
     """
-    if not name:
-        raise UserError("A model's name is missing after the colon.", "E.g. hf:owner/model.")
+    require_name(name)
     folder = Path(name).expanduser()
     if folder.is_dir():
         if not is_complete(folder):
@@ -50,6 +49,12 @@ def locate(name: str) -> Path:
             "(all of a profile: img2poem models pull --profile NAME)",
         )
     return cached
+
+
+def require_name(name: str) -> None:
+    """Refuse the empty name of ``hf:``; raises UserError."""
+    if not name.strip():
+        raise UserError("A model's name is missing.", "E.g. hf:owner/model.", exit_code=2)
 
 
 def is_path(name: str) -> bool:
