@@ -166,6 +166,6 @@ def test_the_fingerprint_changes_with_the_weights(monkeypatch, embedder):
 
 @pytest.mark.usefixtures("unloaded")
 def test_missing_weights_are_a_clear_error(monkeypatch, tmp_path):
-    monkeypatch.setattr(builtin, "files", lambda _: tmp_path)
+    monkeypatch.setattr("img2poem.models.builtin.weights.files", lambda _: tmp_path)
     with pytest.raises(UserError, match=r"embedder\.onnx is missing"):
         BuiltinEmbedder()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from img2poem.corpus.imagery import lexicon
+from img2poem.errors import UserError
 from img2poem.models.base import Photo
 from img2poem.models.builtin.night import brightness, shows_moon, shows_stars
 from img2poem.models.builtin.vision import BuiltinCaptioner, by_night, hinted, pixels, widened
@@ -212,3 +213,9 @@ def test_whoever_stands_in_the_dark_is_no_moonlit_night(person: str) -> None:
     ImageDraw.Draw(image).ellipse((180, 100, 220, 140), fill=(240, 235, 210))
     assert by_night({person: 0.9}, image) == {person: 0.9}
     assert by_night({person: 0.1}, image) == {person: 0.1, "月": 0.8, "夜": 0.8}
+
+
+def test_missing_weights_say_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("img2poem.models.builtin.weights.files", lambda _: tmp_path)
+    with pytest.raises(UserError, match=r"heads\.json is missing.*--captioner"):
+        BuiltinCaptioner()

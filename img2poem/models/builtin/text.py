@@ -8,10 +8,9 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from img2poem.errors import UserError
+from img2poem.models.builtin.weights import read, session
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,14 +35,7 @@ SURE = 3.0  # log odds, about 20 to 1
 
 
 def _weights(name: str) -> bytes:
-    path = files("img2poem") / "weights" / "text" / name
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(
-            f"The built-in text model is incomplete: {name} is missing.",
-            hint="Reinstall img2poem, or choose another model with --embedder and --reranker.",
-        ) from None
+    return read("text", name, "--embedder and --reranker")
 
 
 class _Encoder:
@@ -59,15 +51,10 @@ class _Encoder:
         digest.update(tokens)
         self.fingerprint = digest.hexdigest()[:16]
         self.tokenizer = TextTokenizer(tokens.decode("utf-8"))
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        # The file's operators are already the fast ones; fusing further makes them slower.
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         self._only_asked = onnxruntime.RunOptions()
         self._only_asked.only_execute_path_to_fetches = True
-        providers = ["CPUExecutionProvider"]
-        self.session: Any = onnxruntime.InferenceSession(weights, options, providers=providers)
+        # The file's operators are already the fast ones; fusing further makes them slower.
+        self.session = session(weights, threads, fuse=False)
 
     def read(
         self, texts: Sequence[str], limit: int, outputs: Sequence[str]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from img2poem.corpus.imagery import lexicon
-from img2poem.errors import UserError
 from img2poem.models.base import Description, Imagery, Photo
 from img2poem.models.builtin.describe import describe
 from img2poem.models.builtin.night import brightness, is_dark, shows_moon, shows_stars
+from img2poem.models.builtin.weights import read, session
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,7 +60,7 @@ class BuiltinCaptioner:
         self._vector_space: str = settings["vector_space"]
         with np.load(io.BytesIO(_weights("heads.npz"))) as arrays:
             self._heads = {name: arrays[name].astype(np.float32) for name in arrays.files}
-        self._session = _session(_weights("backbone.onnx"), threads)
+        self._session = session(_weights("backbone.onnx"), threads)
 
     def describe(self, photos: Sequence[Photo]) -> list[Description]:
         """Describe each photo; the list has one Description a photo, in order."""
@@ -248,20 +247,4 @@ def _gelu(x: FloatArray) -> FloatArray:
 
 
 def _weights(name: str) -> bytes:
-    path = files("img2poem") / "weights" / "vision" / name
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(
-            f"The built-in captioner is incomplete: {name} is missing.",
-            hint="Reinstall img2poem, or choose another model with --captioner.",
-        ) from None
-
-
-def _session(weights: bytes, threads: int) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+    return read("vision", name, "--captioner")
