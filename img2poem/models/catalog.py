@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import get_args
 
 from img2poem.errors import UserError
-from img2poem.models.registry import Seat
+from img2poem.models.registry import HUB_SCHEMES, Seat
 from img2poem.settings import Settings, seats
 
-HUB_SCHEMES = ("hf", "flag", "clip")
 SEATS: tuple[str, ...] = ("captioner", "translator", "embedder", "reranker", "generator")
 _PACKAGES = {
     "hf": ("transformers", "sentence_transformers", "torch"),

@@ -33,6 +33,9 @@ class ModelOptions:
     translator: str = ""
 
 
+HUB_SCHEMES = ("hf", "flag", "clip")
+"""Those whose models come from the Hugging Face hub."""
+
 Factory = Callable[[str, ModelOptions], Any]
 
 _FACTORIES: dict[tuple[Seat, str], str] = {

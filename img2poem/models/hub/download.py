@@ -12,7 +12,7 @@ from typing import Any
 from img2poem.errors import UserError
 from img2poem.models.hub.files import HEADS, is_complete, is_path, require_name
 from img2poem.models.hub.loading import first_line
-from img2poem.models.registry import missing_extra
+from img2poem.models.registry import HUB_SCHEMES, missing_extra
 
 _SECONDS = 10.0  # to learn what a model consists of
 _WITH_MODEL = ("*.json", "*.txt", "*.jinja", "*.model", "*.spm", "*.vocab", "README.md", *HEADS)
@@ -56,7 +56,7 @@ def without_scheme(name: str) -> str:
     scheme, colon, rest = name.partition(":")
     if not colon and scheme != "builtin":
         return name
-    if scheme in {"hf", "flag", "clip"}:
+    if scheme in HUB_SCHEMES:
         return rest
     reasons = {
         "builtin": "ships with img2poem",
