@@ -193,8 +193,8 @@ def batch(
     """Give every photo in a folder its verse: a CSV, a row a photo."""
     flags = _flags(locals())
     from img2poem import console
+    from img2poem.index.store import Filter
     from img2poem.pipeline.batch import run_batch, summary
-    from img2poem.pipeline.retrieve import filter_for
 
     with console.reporting() as reporter:
         outcome = run_batch(
@@ -202,7 +202,7 @@ def batch(
             photos,
             output,
             text=text,
-            where=filter_for(author, dynasty, kind),
+            where=Filter(author, dynasty, kind),
             unique=unique,
             restart=restart,
             bom=bom,

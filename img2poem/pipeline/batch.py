@@ -14,6 +14,7 @@ from img2poem.models.base import Description, Photo
 from img2poem.models.endpoint import EndpointError
 from img2poem.pipeline.asking import Ask
 from img2poem.pipeline.ledger import Ledger
+from img2poem.pipeline.named import named
 from img2poem.pipeline.photo import looks_like_photo
 from img2poem.pipeline.pipeline import Pipeline
 from img2poem.pipeline.results import Match, Result, csv_row, error_row
@@ -104,7 +105,7 @@ def run_batch(
     photos = find_photos(folder)
     _ = pipeline.photo_side  # the models behind it load here, not on every decoding thread
     if where:
-        check_filter(pipeline.indexes, where)
+        check_filter(pipeline.indexes, named(pipeline.indexes, where))
     with Ledger.open(output, restart=restart, bom=bom) as ledger:
         used = ledger.verses() if unique else set()
         names = {path: path.relative_to(folder).as_posix() for path in photos}

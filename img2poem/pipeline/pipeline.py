@@ -15,10 +15,11 @@ from img2poem.models.registry import ModelOptions
 from img2poem.pipeline.asking import Ask
 from img2poem.pipeline.channels import encode_asks, sees
 from img2poem.pipeline.library import Reporter, Silent, build, open_index
+from img2poem.pipeline.named import named
 from img2poem.pipeline.photo import check_file, open_photo
 from img2poem.pipeline.rank import PHOTO_WEIGHTS, rank
 from img2poem.pipeline.results import Match, Result, Source
-from img2poem.pipeline.retrieve import Candidate, check_filter, filter_for, retrieve
+from img2poem.pipeline.retrieve import Candidate, check_filter, retrieve
 from img2poem.pipeline.timings import Timings, timed
 from img2poem.pipeline.write import Writer, Written
 from img2poem.settings import Settings
@@ -143,7 +144,7 @@ class Pipeline:
             photo: path of a photo.
             text: words; with a photo they add what it does not show.
             k: how many verses; the setting's number by default.
-            author, dynasty, kind: only verses of this poet, dynasty, kind.
+            author, dynasty, kind: only verses of this poet, dynasty, kind, in either script.
 
         Returns:
             A Result with up to k matches, best first.
@@ -152,7 +153,9 @@ class Pipeline:
             UserError: nothing to ask with, a photo that cannot be read, a poet no corpus
                 has, a model or index that cannot be used, or settings that contradict.
         """
-        where = filter_for(author, dynasty, kind)
+        from img2poem.index.store import Filter
+
+        where = Filter(author=author, dynasty=dynasty, kind=kind)
         with timed() as timings:
             if photo is None and not text.strip():
                 raise UserError(
@@ -194,6 +197,7 @@ class Pipeline:
         with timings.stage("load"):
             indexes = self.indexes
             if where:
+                where = named(indexes, where)
                 check_filter(indexes, where)
         drafts: list[Written | None] = [None] * len(asks)
         if self.settings.hyde != "off" and not where:  # for one poet nothing is written

@@ -81,14 +81,6 @@ def retrieve(
     return found
 
 
-def filter_for(author: str = "", dynasty: str = "", kind: str = "") -> Filter:
-    """What a user asks verses to have, in Simplified characters as corpora are."""
-    from img2poem.corpus.script import to_simplified
-    from img2poem.index.store import Filter
-
-    return Filter(*to_simplified([author, dynasty, kind]))
-
-
 def check_filter(indexes: Mapping[str, VerseIndex], where: Filter) -> None:
     """Refuse a poet, dynasty or kind that no corpus has, suggesting the nearest.
 
