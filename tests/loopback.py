@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+import pytest
+
+from img2poem.models import registry
+from img2poem.models.registry import ModelOptions
 
 KEY = "sk-secret-0123456789"
 Answer = tuple[int, dict[str, str], bytes]
@@ -54,6 +59,18 @@ class Server:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A fixture: a server that runs as long as the test, and the key to it."""
+    monkeypatch.setenv("IMG2POEM_API_KEY", KEY)
+    server = Server()
+    yield server
+    server.close()
+
+
+def load(seat: Any, server: Server, model: str = "small") -> Any:
+    return registry.load(seat, f"openai:{model}", ModelOptions(api_base=server.base))
 
 
 def good(document: Any) -> Answer:

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command import run
-from loopback import KEY, Answer, Server, failed, said
+from loopback import Answer, Server, failed, said, serving
 
 pytest.importorskip("openai")
 
 
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("IMG2POEM_API_KEY", KEY)
-    running = Server()
-    yield running
-    running.close()
+server = pytest.fixture(serving)
 
 
 @pytest.fixture

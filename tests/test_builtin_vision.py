@@ -14,6 +14,7 @@ from img2poem.corpus.imagery import lexicon
 from img2poem.errors import UserError
 from img2poem.models.base import Photo
 from img2poem.models.builtin.night import brightness, shows_moon, shows_stars
+from img2poem.models.builtin.text import BuiltinEmbedder
 from img2poem.models.builtin.vision import BuiltinCaptioner, by_night, hinted, pixels, widened
 from img2poem.pipeline.asking import Ask
 from img2poem.pipeline.photo import open_photo
@@ -24,6 +25,15 @@ PHOTOS = Path(__file__).parent.parent / "data" / "photos"
 @pytest.fixture(scope="module")
 def captioner() -> BuiltinCaptioner:
     return BuiltinCaptioner(threads=1)
+
+
+def test_the_shipped_heads_put_photos_into_the_space_of_the_shipped_embedder(
+    captioner: BuiltinCaptioner,
+) -> None:
+    photo = open_photo(PHOTOS / "cat.jpg", side=captioner.photo_side)
+    seen = captioner.describe([photo])[0]
+    assert seen.vector is not None
+    assert seen.vector_space == BuiltinEmbedder().fingerprint
 
 
 def sample(captioner: BuiltinCaptioner, name: str) -> dict[str, float]:

@@ -8,14 +8,14 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import tiny_models
+from hub_models import Tiny, few_tokens
 
 import img2poem
 from img2poem.cli import main
@@ -23,7 +23,8 @@ from img2poem.errors import UserError
 from img2poem.models.hub.download import choose_files, pull
 
 pytest.importorskip("FlagEmbedding")
-Tiny = Callable[[str], Path]
+
+_few_tokens = pytest.fixture(autouse=True)(few_tokens)
 
 VERSES = [
     ("床前明月光，疑是地上霜。", "月光照在床前的地上，好像一层霜。", "李白"),
@@ -293,9 +294,3 @@ def test_pulling_offline_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     with pytest.raises(UserError, match="cannot be reached"):
         pull("hf:BAAI/bge-base-zh-v1.5", lambda _: None)
-
-
-@pytest.fixture(autouse=True)
-def _few_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
-    for place, tokens in tiny_models.FEW_TOKENS.items():
-        monkeypatch.setattr(f"img2poem.models.{place}", tokens)

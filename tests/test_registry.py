@@ -122,6 +122,15 @@ def test_a_missing_extra_is_named_in_one_line(
     assert caught.value.exit_code == 1
 
 
+def test_the_shipped_models_name_their_cards_for_a_licence_and_each_card_has_one() -> None:
+    shipped = [row for row in rows(Settings()) if row.name == "builtin"]
+    assert [row.seat for row in shipped] == ["captioner", "embedder", "reranker"]
+    assert {row.licence for row in shipped} == {"see model card"}
+    cards = list((Path(registry.__file__).parents[1] / "weights").glob("*/MODEL_CARD.md"))
+    assert len(cards) == 2
+    assert all("## Licence" in card.read_text(encoding="utf-8") for card in cards)
+
+
 def test_every_known_model_and_profile_names_a_scheme_that_exists() -> None:
     from img2poem.models.catalog import KNOWN, profile_models
     from img2poem.settings import PROFILES

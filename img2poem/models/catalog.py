@@ -66,7 +66,8 @@ def rows(settings: Settings) -> list[Row]:
     Args:
         settings: whose models and endpoint are looked at.
     """
-    found = [Row(seat, "builtin", 0, "see its card", "built in") for seat in SEATS[:1] + SEATS[2:4]]
+    shipped = ("captioner", "embedder", "reranker")
+    found = [Row(seat, "builtin", 0, "see model card", "built in") for seat in shipped]
     cached = _cached()
     listed: set[str] = set()
     for known in _with_settings(settings):
