@@ -134,11 +134,15 @@ def resolve(
         ("environment", _from_env(env)),
     ]
     layers += [(str(path), _from_file(path)) for path in files if path.is_file()]
-    # A profile yields to its own source's settings, and outranks those of lower sources.
+    # A profile yields to its own source's settings, and outranks those of lower sources; but
+    # a translator, which no flag can name, stays as it was set.
     at = next((i for i, (_, layer) in enumerate(layers) if "profile" in layer), None)
     if at is not None:
         profile = layers[at][1]["profile"]
-        layers.insert(at + 1, (f"profile {profile}", seats(profile)))
+        models = seats(profile)
+        layers.append((f"profile {profile}", models))
+        seated = {seat: name for seat, name in models.items() if seat != "translator"}
+        layers.insert(at + 1, (f"profile {profile}", seated))
 
     values: dict[str, Any] = {}
     origin: dict[str, str] = {}

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from img2poem.corpus.imagery import lexicon
 from img2poem.corpus.verse import Verse
 from img2poem.pipeline.rank import Weights, agreement, distinct, fuse, rank
 from img2poem.pipeline.results import Match
@@ -158,3 +159,11 @@ def test_the_fused_score_is_a_probability(
         "cosine:photo": photo,
     }
     assert 0 <= fuse(channels, Weights()) <= 1
+
+
+def test_a_verse_does_not_name_what_it_says_is_not_there() -> None:
+    named = lexicon().find_verse("日暮天无云，春风扇微和。")
+    assert "日落" in named and "云" not in named
+    assert "云" not in lexicon().find_modern("傍晚天空没有一片云。")
+    assert "月" not in lexicon().find_verse("举头不见月。")
+    assert "马" in lexicon().find_verse("浅草才能没马蹄。")  # 没 covers, and is no 没有

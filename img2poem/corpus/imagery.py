@@ -9,11 +9,16 @@ is for whoever edits the file.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Literal
+
+# What stands before a thing that is not there: 无云, 不见月, 没有一片云.
+_ABSENT = re.compile("(?:无|不见|没有)(?:[一半][片点丝朵轮个])?$")
+_ABSENT_LONGEST = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +52,9 @@ class _Scanner:
             for phrase, tag, wanted in self._by_first.get(char, ()):
                 if not text.startswith(phrase, start):
                     continue
-                if wanted:
+                if wanted and not _ABSENT.search(text, max(0, start - _ABSENT_LONGEST), start):
                     hits.setdefault(tag, []).append((start, phrase))
-                else:
+                elif not wanted:
                     blanked.setdefault(tag, []).append((start, start + len(phrase)))
         found: dict[str, list[str]] = {}
         for tag, places in hits.items():
