@@ -101,6 +101,9 @@ def search(
         print(f"  and reranker      recall@1/5/10 {again}")
 
 
+RERANKINGS = 16  # the first is not counted
+
+
 def median_ms(job: Any, times: int) -> float:
     """Median wall milliseconds of a job, after one run that is not counted."""
     job()
@@ -119,9 +122,10 @@ def speed(embedder: Any, reranker: Any, verses: Sequence[str], queries: Sequence
     waiting = cycle(queries)
     one = median_ms(lambda: embedder.encode([next(waiting)], kind="query"), 50)
     print(f"one query {one:.1f} ms")
-    if reranker is not None:
-        fifties = cycle([list(map(Verse, verses[i : i + 50])) for i in range(0, 1000, 50)])
-        took = median_ms(lambda: reranker.score(next(waiting), next(fifties)), 15)
+    fifties = [list(map(Verse, verses[i : i + 50])) for i in range(0, len(verses) - 49, 50)]
+    if reranker is not None and len(fifties) >= RERANKINGS:
+        unread = iter(fifties)
+        took = median_ms(lambda: reranker.score(next(waiting), next(unread)), RERANKINGS - 1)
         print(f"reranking 50 verses {took:.0f} ms")
 
 
