@@ -167,3 +167,12 @@ def test_a_verse_does_not_name_what_it_says_is_not_there() -> None:
     assert "云" not in lexicon().find_modern("傍晚天空没有一片云。")
     assert "月" not in lexicon().find_verse("举头不见月。")
     assert "马" in lexicon().find_verse("浅草才能没马蹄。")  # 没 covers, and is no 没有
+
+
+def test_for_a_flower_in_bloom_a_verse_of_flowers_that_are_over_comes_second() -> None:
+    over = replace(MOON, text="开到荼蘼花事了。", translation="荼蘼花开，花季就结束了。")
+    fresh = replace(BOAT, text="月季开花四时红。", translation="月季花四季都红。")
+    ranked = rank(candidates(over, fresh), "花开了。", Even(), k=2, seen={"花": 0.9})
+    assert ranked[0].verse == fresh
+    ranked = rank(candidates(over), "花落了一地。", Even(), k=1, seen={"花": 0.9})
+    assert ranked[0].channels["dark"] == 0.0
