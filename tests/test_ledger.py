@@ -117,9 +117,12 @@ def test_restart_begins_again(tmp_path: Path) -> None:
     target = tmp_path / "poems.csv"
     with Ledger.open(target) as ledger:
         ledger.write([row("a.jpg")])
+    before = target.read_bytes()
     with Ledger.open(target, restart=True) as ledger:
         assert not ledger.has("a.jpg")
-    assert read(target) == []
+        assert target.read_bytes() == before  # nothing goes before there is something else
+        ledger.write([row("b.jpg")])
+    assert [r["file"] for r in read(target)] == ["b.jpg"]
 
 
 def test_a_full_disk_is_reported_and_the_next_run_goes_on(tmp_path: Path) -> None:
@@ -190,6 +193,17 @@ def test_a_row_with_a_cell_too_many_is_named_and_the_file_left_alone(tmp_path: P
     edited = target.read_bytes().replace(b"b.jpg", b"b.jpg,more")
     target.write_bytes(edited)
     with pytest.raises(UserError, match=r"Line 3 of .* has 14 cells, not 13"):
+        Ledger.open(target)
+    assert target.read_bytes() == edited
+
+
+def test_a_quotation_mark_too_many_loses_no_row(tmp_path: Path) -> None:
+    target = tmp_path / "poems.csv"
+    with Ledger.open(target) as ledger:
+        ledger.write([row("a.jpg"), row("b.jpg", verse="月"), row("c.jpg")])
+    edited = target.read_bytes().replace("月".encode(), '"月'.encode())
+    target.write_bytes(edited)
+    with pytest.raises(UserError, match=r"Line 3 of .* never closed"):
         Ledger.open(target)
     assert target.read_bytes() == edited
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -54,3 +56,16 @@ def test_the_process_ends_with_its_code_and_all_of_its_output(
     assert run.returncode == code
     assert run.stdout.strip() == said
     assert bool(run.stderr) == (code != 0)
+
+
+def test_a_query_leaves_nothing_of_the_runtimes_in_the_home_folder(
+    tmp_path: Path, small: Path
+) -> None:
+    code = "from img2poem.cli import main; main()"
+    subprocess.run(
+        [sys.executable, "-c", code, "query", "月", "--data", str(small)],
+        check=True,
+        capture_output=True,
+        env=os.environ | {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")},
+    )
+    assert not list(tmp_path.rglob("*onnxruntime*"))

@@ -33,6 +33,7 @@ class Ledger:
         self.path = path
         self._rows = {row["file"]: row for row in rows}
         self._stream = stream
+        self._header = b""  # still to be written
 
     @classmethod
     def open(cls, path: Path, *, restart: bool = False, bom: bool = False) -> Ledger:
@@ -55,12 +56,11 @@ class Ledger:
                     "Wait until it is done, or choose another file with -o.",
                 )
             rows, whole = ([], 0) if restart else _whole_rows(path)
-            stream.truncate(whole)
-            stream.seek(whole)
             ledger = cls(path, stream, rows)
             if not whole:
-                mark = BOM.encode() if bom else b""
-                ledger._append(mark + _line(CSV_HEADER))
+                ledger._header = (BOM.encode() if bom else b"") + _line(CSV_HEADER)
+            if not restart:
+                ledger._begin_at(whole)
         except OSError as error:
             stream.close()
             raise _cannot_write(path, error) from error
@@ -84,9 +84,14 @@ class Ledger:
         return {row["verse"] for row in self._rows.values() if row["verse"]}
 
     def write(self, rows: Sequence[dict[str, str]]) -> None:
-        """Append rows; they are on disk when this returns. Raises UserError."""
+        """Append rows; they are on disk when this returns. Raises UserError.
+
+        To start over, what stood in the file goes only now: until then a model may be missing.
+        """
         safe = [{key: _safe(row[key]) for key in CSV_HEADER} for row in rows]
         try:
+            if self._header:
+                self._begin_at(0)
             self._append(b"".join(_line(list(row.values())) for row in safe))
         except OSError as error:
             raise _cannot_write(self.path, error) from error
@@ -118,6 +123,13 @@ class Ledger:
         except OSError as error:
             beside.unlink(missing_ok=True)
             raise _cannot_write(self.path, error) from error
+
+    def _begin_at(self, offset: int) -> None:
+        self._stream.truncate(offset)
+        self._stream.seek(offset)
+        if self._header:
+            self._append(self._header)
+            self._header = b""
 
     def _append(self, data: bytes) -> None:
         rest = memoryview(data)
@@ -164,6 +176,13 @@ def _whole_rows(path: Path) -> tuple[list[dict[str, str]], int]:
                 f"Mend it, or: {_OTHER_FILE[0].lower()}{_OTHER_FILE[1:]}",
             )
         whole = end
+    # A torn row ends in no line break; one that swallows lines has lost a quotation mark.
+    if header is not None and (b"\r\n" if b"\r\n" in raw[:whole] else b"\n") in raw[whole:]:
+        number = raw[:whole].count(b"\n") + 1
+        raise UserError(
+            f"Line {number} of {path} has a quotation mark that is never closed.",
+            f"Mend it, or: {_OTHER_FILE[0].lower()}{_OTHER_FILE[1:]}",
+        )
     if raw and header is None and not _header_bytes().startswith(raw.removeprefix(BOM.encode())):
         raise _not_ours(path)
     return rows, whole

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from img2poem.models.builtin.weights import read, session
+from img2poem.models.builtin.weights import read, runtime, session
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,8 +42,6 @@ class _Encoder:
     """The weights in memory, once for both seats."""
 
     def __init__(self, threads: int) -> None:
-        import onnxruntime
-
         from img2poem.models.builtin.text_tokens import TextTokenizer
 
         weights, tokens = _weights("embedder.onnx"), _weights("tokenizer.json")
@@ -51,7 +49,7 @@ class _Encoder:
         digest.update(tokens)
         self.fingerprint = digest.hexdigest()[:16]
         self.tokenizer = TextTokenizer(tokens.decode("utf-8"))
-        self._only_asked = onnxruntime.RunOptions()
+        self._only_asked = runtime().RunOptions()
         self._only_asked.only_execute_path_to_fetches = True
         # The file's operators are already the fast ones; fusing further makes them slower.
         self.session = session(weights, threads, fuse=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from importlib import import_module
 from importlib.resources import files
 from typing import Any
 
@@ -28,6 +30,12 @@ def read(folder: str, name: str, hint: str) -> bytes:
         ) from None
 
 
+def runtime() -> Any:
+    """The module onnxruntime, kept from calling home: its builds number the device otherwise."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when it is imported
+    return import_module("onnxruntime")
+
+
 def session(weights: bytes, threads: int, *, fuse: bool = True) -> Any:
     """An onnxruntime session on the CPU.
 
@@ -36,8 +44,7 @@ def session(weights: bytes, threads: int, *, fuse: bool = True) -> Any:
         threads: how many threads it may use; 0 lets it choose.
         fuse: join operators into faster ones.
     """
-    import onnxruntime
-
+    onnxruntime = runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
