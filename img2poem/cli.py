@@ -123,7 +123,7 @@ def options(
 def query(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="A photo, words, or both.")],
     corpus: Corpus = None,
-    k: Annotated[int | None, typer.Option("-k", help="How many verses.")] = None,
+    k: Annotated[int | None, typer.Option("-k", help="How many verses, 200 at most.")] = None,
     author: Author = "",
     dynasty: Dynasty = "",
     kind: Kind = "",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.align import Align
@@ -42,7 +44,13 @@ err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def print_anything() -> None:
-    """Let the standard streams carry Chinese whatever the locale, and file names of any bytes."""
+    """Let the standard streams carry Chinese whatever the locale, and file names of any bytes.
+
+    A stream that was closed before the start goes nowhere.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  until the end
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding=_able(stream.encoding), errors="backslashreplace")
@@ -102,7 +110,7 @@ def _print_rich(result: Result, traditional: bool) -> None:
         return
     table = Table(box=None, padding=(0, 1), show_header=False, expand=False)
     table.add_column(justify="right", style="dim", no_wrap=True)
-    table.add_column(ratio=1)
+    table.add_column(ratio=1, overflow="fold")
     table.add_column(justify="right", style="dim", no_wrap=True)
     for rank, match in enumerate(others, 2):
         cell = Group(
@@ -186,7 +194,7 @@ def print_explanation(result: Result) -> None:
     for match in result.matches:
         values = [f"{match.channels[n]:.2f}" if n in match.channels else "" for n in names]
         table.add_row(match.verse.text, match.corpus, *values, f"{match.score:.2f}")
-    err.print(table)
+    _print_table(table, err)
     stages = "  ".join(
         f"{name} {seconds * 1000:.0f} ms" for name, seconds in result.timings.items()
     )
@@ -201,7 +209,7 @@ def print_settings(rows: Mapping[str, tuple[Any, str, str]]) -> None:
     for name, (value, origin, purpose) in rows.items():
         shown = ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
         table.add_row(name, shown, origin, purpose)
-    out.print(table)
+    _print_table(table, out)
 
 
 def print_models(rows: Sequence[Row]) -> None:
@@ -212,9 +220,7 @@ def print_models(rows: Sequence[Row]) -> None:
     for row in rows:
         size = f"{row.size / 1e9:.2f} GB" if row.size else ""
         table.add_row(row.seat, row.name, size, row.licence, row.state)
-    # Not wrapped to the width of a terminal where there is none: scripts cut lines by words.
-    wide = Console(width=200, highlight=False, markup=False, emoji=False)
-    (out if out.is_terminal else wide).print(table)
+    _print_table(table, out)
 
 
 def print_counts(title: str, rows: list[tuple[str, str]]) -> None:
@@ -224,7 +230,17 @@ def print_counts(title: str, rows: list[tuple[str, str]]) -> None:
     table.add_column(justify="right")
     for label, value in rows:
         table.add_row(label, value)
-    out.print(table)
+    _print_table(table, out)
+
+
+def _print_table(table: Table, console: Console) -> None:
+    """Print a table; where there is no terminal, not folded to the width of one, for scripts
+    cut lines by words."""
+    if not console.is_terminal:
+        console = Console(
+            width=250, stderr=console.stderr, highlight=False, markup=False, emoji=False
+        )
+    console.print(table)
 
 
 def print_summary(rows: list[tuple[str, Any]]) -> None:

@@ -35,7 +35,9 @@ def write_together(paths: list[Path]) -> Iterator[list[BinaryIO]]:
         for temporary, path in zip(partial, paths, strict=True):
             temporary.replace(path)
     except OSError as error:
-        if error.filename and Path(error.filename) not in {*partial, *paths}:
+        written = {*partial, *paths}
+        written |= {folder for path in paths for folder in path.parents}
+        if error.filename and Path(error.filename) not in written:
             raise UserError(f"{error.filename} cannot be read: {error.strerror}.") from error
         raise storage_error(error, paths[0].parent) from error
     finally:
@@ -50,6 +52,10 @@ def storage_error(error: OSError, folder: Path) -> UserError:
         return UserError(f"The disk that holds {folder} is full.", "Make room and run it again.")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return UserError(f"{folder} cannot be written to.", "Make it writable, or choose another.")
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return UserError(f"{folder} is not a folder.", "Choose another place.")
+    if error.errno == errno.ENOENT:
+        return UserError(f"{folder} cannot be made.", "Choose another place.")
     return UserError(f"{error.filename or folder}: {error.strerror or error}.")
 
 

@@ -20,6 +20,7 @@ CORPORA: tuple[Corpus, ...] = get_args(Corpus)
 
 ENV_PREFIX = "IMG2POEM_"
 FILE_NAME = "img2poem.toml"
+MOST = 200  # verses a question; every one of them is reranked
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,13 @@ def _from_env(env: Mapping[str, str]) -> dict[str, Any]:
         for key, value in env.items()
         if key.startswith(ENV_PREFIX)
     }
-    return {name: value for name, value in found.items() if name in names}
+    # IMG2POEM_K= is how a shell says "not set"; a generator may be set to none.
+    may_be_empty = {f.name for f in dataclasses.fields(Settings) if f.default == ""}
+    return {
+        name: value
+        for name, value in found.items()
+        if name in names and (value or name in may_be_empty)
+    }
 
 
 def _from_file(path: Path) -> dict[str, Any]:
@@ -196,16 +203,25 @@ def _from_file(path: Path) -> dict[str, Any]:
 def _fit(name: str, value: Any, source: str) -> Any:
     """Bring one value to its field's type, or say why it cannot be."""
     try:
-        return _CASTS.get(name, str)(value)
-    except (TypeError, ValueError) as error:
+        return _CASTS.get(name, _text)(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        where = {"flag": "on the command line", "environment": f"in {ENV_PREFIX}{name.upper()}"}
         raise UserError(
             f"{name} = {value!r} ({source}) does not fit: {error}.",
-            "`img2poem config` shows every setting.",
+            f"Change it {where.get(source, f'in {source}')}. What {name} is: {HELP[name]}.",
             exit_code=2,
         ) from error
 
 
+def _text(value: Any) -> str:
+    if not isinstance(value, str | os.PathLike):
+        raise ValueError("it must be text")
+    return str(value)
+
+
 def _corpora(value: Any) -> tuple[Corpus, ...]:
+    if not isinstance(value, str | list | tuple):
+        raise ValueError(f"name one or more of {', '.join(CORPORA)}")
     parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else list(value)
     for part in parts:
         if part not in CORPORA:
@@ -227,11 +243,22 @@ def _choice(*allowed: str) -> Any:
 
 
 def _positive(value: Any) -> int:
-    if isinstance(value, float) and not value.is_integer():
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError("it must be a whole number") from error
+    if isinstance(value, bool) or number != float(value):
         raise ValueError("it must be a whole number")
-    number = int(value)
     if number < 1:
         raise ValueError("it must be 1 or more")
+    return number
+
+
+def count(value: Any) -> int:
+    """A number of verses; raises ValueError if it is none, or more than anybody reads."""
+    number = _positive(value)
+    if number > MOST:
+        raise ValueError(f"it must be {MOST} or less")
     return number
 
 
@@ -249,7 +276,10 @@ def _flag(value: Any) -> bool:
 def _score(value: Any) -> float | None:
     if value is None or value == "":
         return None
-    number = float(value)
+    try:
+        number = float("no" if isinstance(value, bool) else value)
+    except (TypeError, ValueError) as error:
+        raise ValueError("it must be a number") from error
     if not 0 <= number <= 1:
         raise ValueError("a score lies between 0 and 1")
     return number
@@ -257,7 +287,7 @@ def _score(value: Any) -> float | None:
 
 _CASTS: dict[str, Any] = {
     "corpus": _corpora,
-    "k": _positive,
+    "k": count,
     "max_pixels": _positive,
     "min_score": _score,
     "metadata": _flag,

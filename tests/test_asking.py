@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,14 @@ def test_two_photos_are_refused() -> None:
 
 def test_a_tilde_before_no_user_is_words() -> None:
     assert photo_and_words(["~nosuchuser", "雪"]) == (None, "~nosuchuser 雪")
+
+
+def test_words_called_as_a_file_here_is_are_words_unless_it_is_a_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, photos: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("雪").write_text("not a picture")
+    assert photo_and_words(["雪"]) == (None, "雪")
+    assert photo_and_words(["./雪"]) == (Path("雪"), "")
+    shutil.copy(photos / "cat.jpg", "猫")
+    assert photo_and_words(["猫", "在", "窗边"]) == (Path("猫"), "在 窗边")

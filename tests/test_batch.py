@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from command import run
 
+from img2poem.pipeline.batch import find_photos
+
 
 def rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8-sig", newline="") as stream:
@@ -163,3 +165,37 @@ def test_killed_at_any_moment_it_goes_on_without_losing_or_repeating_a_row(
 
 def _lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def test_another_folder_or_other_words_do_not_take_over_old_rows(
+    folder: Path, small: Path, photos: Path, tmp_path: Path
+) -> None:
+    target, other = tmp_path / "poems.csv", tmp_path / "other"
+    other.mkdir()
+    shutil.copy(photos / "stars.jpg", other / "z.jpg")
+    run("batch", folder, "-o", target, "--data", small)
+    before = target.read_bytes()
+    for arguments in ([other], [folder, "--text", "雪"]):
+        result = run("batch", *arguments, "-o", target, "--data", small)
+        assert result.code == 1
+        assert "was begun with" in result.err and "--restart" in result.err
+        assert target.read_bytes() == before
+    assert run("batch", other, "-o", target, "--data", small, "--restart").code == 0
+    assert [row["file"] for row in rows(target)] == ["z.jpg"]
+
+
+def test_a_folder_that_may_not_be_read_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.scandir
+
+    def scandir(path: str) -> object:
+        if str(path).endswith("deep"):
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    told: list[str] = []
+    found = find_photos(folder, told.append)
+    assert [path.name for path in found] == ["a.jpeg", "broken.jpg", "c.JPG", "m.jpg", "z.jpg"]
+    assert told == [f"{folder / 'b' / 'deep'} is left out: Permission denied."]

@@ -23,7 +23,7 @@ def test_no_verse_at_all_cannot_be_asked_for(small: Path) -> None:
     import img2poem
     from img2poem.errors import UserError
 
-    with pytest.raises(UserError, match="at least one verse"):
+    with pytest.raises(UserError, match="1 or more"):
         img2poem.load(data=str(small)).query(text=SNOW, k=-3)
 
 

@@ -123,3 +123,19 @@ def test_a_job_shows_how_fast_it_goes() -> None:
         stream = io.StringIO()
         Console(width=120, file=stream).print(progress.get_renderable())
     assert "5.0/s" in stream.getvalue()
+
+
+def test_on_a_narrow_terminal_nothing_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rich.text import Text
+
+    plain = Text.from_ansi(shown(monkeypatch, 34, terminal=True)).plain
+    assert "…" not in plain
+    shown_characters = set(plain)
+    for verse in VERSES:
+        assert set(verse.text + verse.translation + verse.title) <= shown_characters
+
+
+def test_a_table_that_is_piped_keeps_a_row_on_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    long = "/a/long/path" * 12
+    console.print_settings({"data": (long, "flag", "folder of corpora and indexes")})
+    assert len([line for line in capsys.readouterr().out.splitlines() if line.strip()]) == 2

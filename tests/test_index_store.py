@@ -196,3 +196,12 @@ def test_verify_reads_what_opening_skips(copied: Path, monkeypatch: pytest.Monke
     opened = VerseIndex.open(copied)
     with pytest.raises(UserError, match="is damaged"):
         opened.verify()
+
+
+@pytest.mark.parametrize("nprobe", [5, -1, "x", None, True])
+def test_a_manifest_of_another_kind_of_index_is_refused(copied: Path, nprobe: object) -> None:
+    values = json.loads((copied / "manifest.json").read_text())
+    values["nprobe"] = 0 if values["nprobe"] and nprobe == 5 else nprobe
+    (copied / "manifest.json").write_text(json.dumps(values))
+    with pytest.raises(UserError, match="is damaged"):
+        VerseIndex.open(copied)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from img2poem.errors import UserError
+from img2poem.pipeline.begun_with import note_of
 from img2poem.pipeline.ledger import Ledger
 from img2poem.pipeline.results import CSV_HEADER
 
@@ -227,3 +228,67 @@ def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
             Ledger.open(target, restart=True)
         ledger.write([row("a.jpg")])
     assert [r["file"] for r in read(target)] == ["a.jpg"]
+
+
+def test_a_link_to_a_csv_stays_a_link(tmp_path: Path) -> None:
+    target, link = tmp_path / "real.csv", tmp_path / "poems.csv"
+    link.symlink_to(target)
+    with Ledger.open(link) as ledger:
+        ledger.write([row("b.jpg"), row("a.jpg")])
+        ledger.settle(["a.jpg", "b.jpg"])
+    assert link.is_symlink()
+    assert [r["file"] for r in read(target)] == ["a.jpg", "b.jpg"]
+
+
+def test_a_mark_asked_for_later_is_put_before_what_is_there(tmp_path: Path) -> None:
+    target = tmp_path / "poems.csv"
+    with Ledger.open(target) as ledger:
+        ledger.write([row("a.jpg")])
+    for _ in range(2):
+        with Ledger.open(target, bom=True) as ledger:
+            ledger.settle(["a.jpg"])
+        assert target.read_bytes().count("\ufeff".encode()) == 1
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is a folder"):
+        Ledger.open(tmp_path)
+    with pytest.raises(UserError, match="is no file"):
+        Ledger.open(Path("/dev/null"))
+
+
+def test_a_cell_that_no_csv_reader_takes_is_said_with_its_line(tmp_path: Path) -> None:
+    target = tmp_path / "poems.csv"
+    with Ledger.open(target) as ledger:
+        ledger.write([row("a.jpg")])
+    with target.open("a", newline="") as file:
+        csv.writer(file).writerow(["b.jpg", "x" * 140_000, *[""] * 11])
+    with pytest.raises(UserError, match="Line 3"):
+        Ledger.open(target)
+
+
+def test_rows_of_something_else_are_not_gone_on_with(tmp_path: Path) -> None:
+    target = tmp_path / "poems.csv"
+    first, other = {"the folder": "/a", "--text": ""}, {"the folder": "/a", "--text": "雪"}
+    with Ledger.open(target, begun_with=first) as ledger:
+        ledger.write([row("a.jpg")])
+    with pytest.raises(UserError, match=r"begun with --text \(none\), not 雪"):
+        Ledger.open(target, begun_with=other)
+    with Ledger.open(target, begun_with=first) as ledger:
+        assert ledger.has("a.jpg")
+    with Ledger.open(target, begun_with=other, restart=True) as ledger:
+        ledger.write([row("a.jpg")])
+    with Ledger.open(target, begun_with=other) as ledger:
+        assert ledger.has("a.jpg")
+
+
+@pytest.mark.parametrize("written", ["{", "[]", "\xff"])
+def test_a_damaged_note_of_what_it_was_begun_with_stops_nothing(
+    tmp_path: Path, written: str
+) -> None:
+    target = tmp_path / "poems.csv"
+    with Ledger.open(target, begun_with={"--text": "雪"}) as ledger:
+        ledger.write([row("a.jpg")])
+    note_of(target).write_bytes(written.encode("latin-1"))
+    with Ledger.open(target, begun_with={"--text": "月"}) as ledger:
+        assert ledger.has("a.jpg")

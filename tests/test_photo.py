@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
+import tracemalloc
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -296,3 +298,25 @@ def test_whatever_a_decoder_raises_the_photo_is_called_damaged(
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", fail)
     with pytest.raises(UserError, match=r"damaged .*color planes failed"):
         open_photo(path)
+
+
+def test_a_large_deep_grey_is_scaled_before_it_is_counted_in_floats(tmp_path: Path) -> None:
+    shades = np.linspace(0, 65535, 3000 * 2000).reshape(2000, 3000).astype(np.uint16)
+    Image.fromarray(shades).save(tmp_path / "deep.png")
+    tracemalloc.start()
+    photo = open_photo(tmp_path / "deep.png", side=200)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert photo.image.size == (300, 200)
+    assert peak < 8 * shades.size  # as float64, which numpy reports, it would be more
+    grey = brightness(photo.image)
+    assert grey[0].mean() < 3 and grey[-1].mean() > 252
+
+
+def test_a_pipe_and_a_link_to_nothing_are_refused_without_a_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(UserError, match="pipe or a device"):
+        open_photo(tmp_path / "pipe.jpg")
+    (tmp_path / "link.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    with pytest.raises(UserError, match="link to a file that is not there"):
+        open_photo(tmp_path / "link.jpg")

@@ -235,3 +235,13 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     arguments = [sys.executable, "-c", code, str(source), str(tmp_path / "out")]
     kilobytes = int(subprocess.run(arguments, capture_output=True, check=True).stdout)
     assert kilobytes < 120_000
+
+
+def test_files_that_are_there_are_not_replaced_by_empty_ones(tmp_path: Path) -> None:
+    prepared(tmp_path, work("床前明月光，疑是地上霜。"))
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    with pytest.raises(UserError, match=r"its kind is not 诗, 词 or 曲 \(1\)"):
+        prepared(tmp_path, work("床前明月光，疑是地上霜。", Kind="文"))
+    with pytest.raises(UserError, match="None of the 1 poets"):
+        prepared(tmp_path, work("床前明月光，疑是地上霜。"), poets=frozenset(['["李白"]']))
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before

@@ -136,3 +136,31 @@ def test_tests_see_nothing_of_the_users_own() -> None:
     assert "img2poem-tests-" in os.environ["HF_HOME"]
     assert not any(name in os.environ for name in KEYS)
     assert not Path(__file__).is_relative_to(Path.cwd())
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("k = true", "whole number"),
+        ("k = 201", "200 or less"),
+        ("k = [1]", "whole number"),
+        ("min_score = true", "must be a number"),
+        ("min_score = 'high'", "must be a number"),
+        ("corpus = 5", "ct, c, select_c"),
+        ("data = ['x']", "must be text"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_and_its_place_named(
+    tmp_path: Path, line: str, said: str
+) -> None:
+    path = write(tmp_path / "img2poem.toml", line)
+    with pytest.raises(UserError, match=said) as caught:
+        resolve(env={}, files=[path])
+    assert f"Change it in {path}" in caught.value.hint
+
+
+def test_an_empty_variable_sets_nothing_but_what_may_be_empty() -> None:
+    env = {"IMG2POEM_K": "", "IMG2POEM_PROFILE": "", "IMG2POEM_GENERATOR": ""}
+    resolved = resolve(env=env, files=[])
+    assert resolved.settings.k == 5 and resolved.origin["k"] == "default"
+    assert resolved.origin["generator"] == "environment"

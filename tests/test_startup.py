@@ -69,3 +69,12 @@ def test_a_query_leaves_nothing_of_the_runtimes_in_the_home_folder(
         env=os.environ | {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")},
     )
     assert not list(tmp_path.rglob("*onnxruntime*"))
+
+
+@pytest.mark.parametrize("closed", ["1", "2"])
+def test_a_stream_that_is_closed_is_no_matter(closed: str) -> None:
+    command = f'"$0" -m img2poem query nosuch.jpg {closed}>&-'
+    run = subprocess.run(["sh", "-c", command, sys.executable], capture_output=True, text=True)
+    assert run.returncode == 1
+    assert "Traceback" not in run.stdout + run.stderr
+    assert ("nosuch.jpg" in run.stderr) == (closed == "1")

@@ -68,7 +68,8 @@ def prepare(
         progress: called with (bytes read, bytes in all).
 
     Raises:
-        UserError: the source is missing or damaged, or ``out`` cannot be written.
+        UserError: the source is missing or damaged, no verse in it can be used, none is by
+            one of ``poets``, or ``out`` cannot be written.
     """
     report = Report()
     famous = default_poets() if poets is None else poets
@@ -82,7 +83,23 @@ def prepare(
             select = [line for author, line in c.flush() if author in famous]
             select_file.writelines(select)
             report.written["select_c"] += len(select)
+        # Raised in here, so that good files of an earlier run are not replaced by empty ones.
+        _refuse_nothing(report, source, poets)
     return report
+
+
+def _refuse_nothing(report: Report, source: Path, poets: frozenset[str] | None) -> None:
+    if not report.written["c"]:
+        why = ", ".join(f"{reason} ({n:,})" for reason, n in report.skipped_works.most_common(3))
+        raise UserError(
+            f"No verse in {source} can be used{f': {why}' if why else ''}.",
+            "Nothing was written. A work needs Kind (诗, 词 or 曲) and Content.",
+        )
+    if poets and not report.written["select_c"]:
+        raise UserError(
+            f"None of the {len(poets)} poets listed has a verse in {source}.",
+            "Nothing was written. List names as the works have them, one a line.",
+        )
 
 
 def default_poets() -> frozenset[str]:
@@ -94,8 +111,13 @@ def read_poets(path: Path) -> frozenset[str]:
     """Read a list of poets: names apart by space or line breaks; # begins a comment."""
     try:
         poets = _parse_poets(path.read_text("utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"The list of poets {path} cannot be read as UTF-8 text.") from error
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise UserError(f"The list of poets {path} cannot be read: {why}.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"The list of poets {path} is not UTF-8 text.", "Save it as UTF-8."
+        ) from error
     if not poets:
         raise UserError(f"The list of poets {path} is empty.", "Write one name a line.")
     return poets

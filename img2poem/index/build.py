@@ -17,6 +17,7 @@ from img2poem.files import exclusive, storage_error
 from img2poem.index.encode import ENCODING, embedded_column, encode
 from img2poem.index.manifest import (
     FORMAT,
+    MANIFEST,
     VECTORS,
     VERSES,
     Manifest,
@@ -140,6 +141,7 @@ def build_index(
             there = None if force else _same(folder, corpus, source, embedder)
             if there:
                 shutil.rmtree(work)
+                (folder / MANIFEST).touch()  # newer than its corpus again
                 return BuildReport("exists", folder, there, 0, time.monotonic() - begun)
             table = VerseTable(work / VERSES)
             plan = plan_for(len(table), embedder.dim)

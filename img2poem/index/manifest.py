@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from img2poem.corpus import FILES
 from img2poem.errors import UserError
 
 FORMAT = 1
@@ -68,7 +69,9 @@ class Manifest:
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            raise UserError(f"{folder} holds no index.", rebuild("CORPUS", folder)) from error
+            corpus = folder.name.partition("-")[0]  # an index is called CORPUS-EMBEDDER
+            known = corpus if corpus in FILES else "CORPUS"
+            raise UserError(f"{folder} holds no index.", rebuild(known, folder)) from error
         except (OSError, ValueError) as error:
             raise damaged(folder, f"{MANIFEST} cannot be read") from error
         if not isinstance(values, dict) or values.get("format") != FORMAT:
@@ -88,7 +91,9 @@ class Manifest:
             ]
         except (TypeError, KeyError, AttributeError) as error:
             raise damaged(folder, f"{MANIFEST} is not complete") from error
-        if set(manifest.files) != {VECTORS, VERSES} or set(kinds) != {(int, str, str)}:
+        whole = set(manifest.files) == {VECTORS, VERSES} and set(kinds) == {(int, str, str)}
+        numbers = (manifest.dim, manifest.nprobe, manifest.count, manifest.encoding)
+        if not whole or {type(number) for number in numbers} != {int} or min(numbers) < 0:
             raise damaged(folder, f"{MANIFEST} is not complete", str(manifest.corpus))
         return manifest
 

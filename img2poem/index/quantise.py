@@ -77,6 +77,11 @@ def inverted_file(index: Any) -> Any:
     return faiss().extract_index_ivf(index)
 
 
+def is_exact(index: Any) -> bool:
+    """Whether an index has no inverted file, and a search looks at all of it."""
+    return faiss().try_extract_index_ivf(index) is None
+
+
 def search_parameters(index: Any, nprobe: int, selector: Any = None) -> Any:
     """How an index is searched: lists looked into (0 where it is exact), verses allowed."""
     if not nprobe:

@@ -12,7 +12,7 @@ from img2poem.corpus.verse import Verse
 from img2poem.errors import UserError
 from img2poem.index.manifest import VECTORS, VERSES, Manifest, damaged, rebuild
 from img2poem.index.occasions import OccasionSearch
-from img2poem.index.quantise import faiss, inverted_file, search_parameters
+from img2poem.index.quantise import faiss, inverted_file, is_exact, search_parameters
 from img2poem.index.verses import VerseTable
 
 if TYPE_CHECKING:
@@ -77,7 +77,9 @@ class VerseIndex:
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             problem = "its files cannot be read"
             raise damaged(folder, problem, manifest.corpus, manifest.embedder) from error
-        if (index.ntotal, index.d, len(verses)) != (manifest.count, manifest.dim, manifest.count):
+        sizes = (index.ntotal, index.d, len(verses))
+        whole = sizes == (manifest.count, manifest.dim, manifest.count)
+        if not whole or is_exact(index) != (not manifest.nprobe):
             problem = "its files do not belong together"
             raise damaged(folder, problem, manifest.corpus, manifest.embedder)
         return cls(folder, manifest, index, verses)

@@ -61,8 +61,8 @@ def photo_and_words(inputs: Sequence[str]) -> tuple[Path | None, str]:
     """Split the inputs of a question into a photo's path and words, whatever their order.
 
     An input that ends like a photo is one, even if it is missing. Else the first input is, if
-    there is such a file; a folder has to be written as a path (``./name``), for words may well
-    be called as a folder is.
+    there is such a file. Words may well be called as a file or folder is: a folder has to be
+    written as a path (``./name``), and so has a file without an ending that is no picture.
 
     Raises:
         UserError: there are two photos; a question takes one.
@@ -84,7 +84,20 @@ def photo_and_words(inputs: Sequence[str]) -> tuple[Path | None, str]:
 
 def _is_path(word: str) -> bool:
     path = expand_home(word)
+    written_as_path = path.name != word
     try:
-        return path.is_file() or (path.name != word and path.is_dir())
+        if path.is_file():
+            return written_as_path or bool(path.suffix) or _is_picture(path)
+        return written_as_path and path.is_dir()
     except OSError:  # words too long to be a file name
+        return False
+
+
+def _is_picture(path: Path) -> bool:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path):
+            return True
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
         return False

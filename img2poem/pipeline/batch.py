@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -49,21 +50,29 @@ class Outcome:
     failed: int
 
 
-def find_photos(folder: Path) -> list[Path]:
+def find_photos(folder: Path, notice: Callable[[str], None] | None = None) -> list[Path]:
     """Every photo under a folder, in path order; hidden files and folders are left out.
+
+    Args:
+        folder: searched recursively; links to folders are not followed.
+        notice: told of a folder that may not be read.
 
     Raises:
         UserError: no such folder, or no photo in it.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder.", f"For one photo: img2poem query {folder}")
-    photos = sorted(
-        path
-        for path in folder.rglob("*")
-        if looks_like_photo(path)
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
+
+    def unread(error: OSError) -> None:
+        if notice:
+            notice(f"{error.filename} is left out: {error.strerror}.")
+
+    photos = []
+    for place, folders, files in os.walk(folder, onerror=unread):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths = [Path(place, name) for name in files if not name.startswith(".")]
+        photos += [path for path in paths if looks_like_photo(path)]
+    photos.sort()
     if not photos:
         raise UserError(f"There is no photo under {folder}.", "Give a folder that holds some.")
     return photos
@@ -100,13 +109,21 @@ def run_batch(
 
     Raises:
         UserError: nothing to do, a poet no corpus has, or the CSV cannot be written or is of
-            something else.
+            something else, or was begun with another folder or other words.
     """
-    photos = find_photos(folder)
+    photos = find_photos(folder, pipeline.reporter.notice)
     _ = pipeline.photo_side  # the models behind it load here, not on every decoding thread
     if where:
         check_filter(pipeline.indexes, named(pipeline.indexes, where))
-    with Ledger.open(output, restart=restart, bom=bom) as ledger:
+    begun_with = {
+        "the folder": str(folder.resolve()),
+        "--text": text,
+        "--author": where.author if where else "",
+        "--dynasty": where.dynasty if where else "",
+        "--kind": where.kind if where else "",
+        "--corpus": ",".join(pipeline.settings.corpus),
+    }
+    with Ledger.open(output, restart=restart, bom=bom, begun_with=begun_with) as ledger:
         used = ledger.verses() if unique else set()
         names = {path: path.relative_to(folder).as_posix() for path in photos}
         waiting = [path for path in photos if not ledger.has(names[path])]

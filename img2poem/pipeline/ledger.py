@@ -6,13 +6,14 @@ import csv
 import io
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from img2poem.errors import UserError
 from img2poem.files import held_alone, sync
+from img2poem.pipeline.begun_with import check, note
 from img2poem.pipeline.results import CSV_HEADER
 
 BOM = "\ufeff"
@@ -29,20 +30,38 @@ class Ledger:
     next run; of two rows of a photo the later one counts, and ``settle`` drops the earlier.
     """
 
-    def __init__(self, path: Path, stream: io.FileIO, rows: list[dict[str, str]]) -> None:
+    def __init__(
+        self, path: Path, stream: io.FileIO, rows: list[dict[str, str]], *, bom: bool
+    ) -> None:
         self.path = path
+        self._bom = bom
         self._rows = {row["file"]: row for row in rows}
         self._stream = stream
         self._header = b""  # still to be written
+        self._begun_with: dict[str, str] = {}  # still to be noted
 
     @classmethod
-    def open(cls, path: Path, *, restart: bool = False, bom: bool = False) -> Ledger:
+    def open(
+        cls,
+        path: Path,
+        *,
+        restart: bool = False,
+        bom: bool = False,
+        begun_with: Mapping[str, str] | None = None,
+    ) -> Ledger:
         """Open a batch's CSV, going on from the whole rows it has.
+
+        Args:
+            path: the CSV; made if missing.
+            restart: start over.
+            bom: have it begin with a byte-order mark.
+            begun_with: see ``begun_with.check``.
 
         Raises:
             UserError: it cannot be written, it is not a CSV of ``batch``, a row in it is
-                damaged, or another run is writing it.
+                damaged, it was begun with something else, or another run is writing it.
         """
+        path = _place(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # Unbuffered: after a failed write nothing must be left to fail again on closing.
@@ -56,7 +75,10 @@ class Ledger:
                     "Wait until it is done, or choose another file with -o.",
                 )
             rows, whole = ([], 0) if restart else _whole_rows(path)
-            ledger = cls(path, stream, rows)
+            if rows:
+                check(path, begun_with or {})
+            ledger = cls(path, stream, rows, bom=bom)
+            ledger._begun_with = dict(begun_with or {})
             if not whole:
                 ledger._header = (BOM.encode() if bom else b"") + _line(CSV_HEADER)
             if not restart:
@@ -90,6 +112,9 @@ class Ledger:
         """
         safe = [{key: _safe(row[key]) for key in CSV_HEADER} for row in rows]
         try:
+            if self._begun_with:
+                note(self.path, self._begun_with)
+                self._begun_with = {}
             if self._header:
                 self._begin_at(0)
             self._append(b"".join(_line(list(row.values())) for row in safe))
@@ -110,10 +135,11 @@ class Ledger:
             {row["file"]: row for row in rows}.values(),
             key=lambda row: place.get(row["file"], len(place)),
         )
-        if ordered == rows:
+        with self.path.open("rb") as file:
+            marked = file.read(3) == BOM.encode()
+        if ordered == rows and (marked or not self._bom):
             return
-        begins = self.path.read_bytes()[:3]
-        mark = BOM.encode() if begins == BOM.encode() else b""
+        mark = BOM.encode() if marked or self._bom else b""
         lines = [_line([row[key] for key in CSV_HEADER]) for row in ordered]
         beside = self.path.with_name(self.path.name + ".partial")
         try:
@@ -149,6 +175,18 @@ class Ledger:
         self._stream.close()
 
 
+def _place(path: Path) -> Path:
+    """The file itself, behind links: a link must not be replaced by a file."""
+    place = Path(os.path.realpath(path)) if path.is_symlink() else path
+    if place.exists() and not place.is_file():
+        what = "is a folder" if place.is_dir() else "is no file"
+        raise UserError(
+            f"{path} {what}; rows are added to a CSV and read again.",
+            "Name a file: -o poems.csv",
+        )
+    return place
+
+
 def _whole_rows(path: Path) -> tuple[list[dict[str, str]], int]:
     """The complete rows of a CSV and how many bytes they and the header take."""
     raw = path.read_bytes()
@@ -162,7 +200,11 @@ def _whole_rows(path: Path) -> tuple[list[dict[str, str]], int]:
             raise UserError(
                 f"{path} is no longer UTF-8; another program has saved it.", _OTHER_FILE
             ) from error
-        cells = next(csv.reader(io.StringIO(line.lstrip(BOM), newline="")), [])
+        try:
+            cells = next(csv.reader(io.StringIO(line.lstrip(BOM), newline="")), [])
+        except csv.Error as error:  # a cell of more than 131,072 characters
+            number = raw[: end - len(record)].count(b"\n") + 1
+            raise UserError(f"Line {number} of {path}: {error}.", _OTHER_FILE) from error
         if header is None:
             header = cells
             if tuple(header) != CSV_HEADER:

@@ -94,7 +94,7 @@ def open_index(
     place = locate(corpus, embedder, data)
     if place.folder.exists():
         try:
-            return VerseIndex.open(
+            index = VerseIndex.open(
                 place.folder,
                 embedder_fingerprint=embedder.fingerprint,
                 embedder_name=embedder.name,
@@ -104,11 +104,17 @@ def open_index(
                 raise
             # The shipped corpus is ours to rebuild: nothing of the user's is in there.
             reporter.notice("The index of the shipped corpus is damaged; building it again.")
+        else:
+            _tell_if_stale(corpus, embedder.name, place, reporter)
+            return index
     elif not place.starter:
         raise _no_index(corpus, embedder.name, place)
     else:
         with suppress(UserError):  # none for this corpus, or of other weights: one is built
             return VerseIndex.open(shipped_index(corpus), embedder_fingerprint=embedder.fingerprint)
+        reporter.notice(
+            f"building the index of {corpus} for {embedder.name}, this once; it may take minutes."
+        )
     build(corpus, embedder, data=data, reporter=reporter, force=place.folder.exists())
     return VerseIndex.open(place.folder, embedder_fingerprint=embedder.fingerprint)
 
@@ -124,27 +130,58 @@ def build(
     from img2poem.index.build import build_index
 
     place = locate(corpus, embedder, data)
-    if place.starter:
+
+    def made() -> BuildReport:
+        return build_index(
+            place.source,
+            place.folder,
+            embedder,
+            corpus=corpus,
+            force=force,
+            progress=reporter.task(f"indexing {corpus}"),
+            notice=reporter.notice,
+        )
+
+    if not place.starter:
+        if not place.source.is_file():
+            raise _not_prepared(corpus, place)
+        return made()
+    if not all(place.home.corpus_file(name).is_file() for name in FILES):
         _prepare_starter(place.home)
-    elif not place.source.is_file():
-        raise _not_prepared(corpus, place)
-    return build_index(
-        place.source,
-        place.folder,
-        embedder,
-        corpus=corpus,
-        force=force,
-        progress=reporter.task(f"indexing {corpus}"),
-        notice=reporter.notice,
-    )
+        return made()
+    try:
+        return made()
+    except UserError:
+        _prepare_starter(place.home)  # its files may be damaged, and are ours to make again
+        return made()
 
 
 def _prepare_starter(home: DataDir) -> None:
     from img2poem.corpus.prepare import prepare
 
-    if not all(home.corpus_file(corpus).is_file() for corpus in FILES):
-        home.mark()
-        prepare(starter_works(), home.root)
+    home.mark()
+    prepare(starter_works(), home.root)
+
+
+def _tell_if_stale(corpus: str, embedder: str, place: Place, reporter: Reporter) -> None:
+    """A notice where the corpus was prepared again after its index was built.
+
+    By the files' times, since reading a corpus of a million verses would take longer than the
+    question; ``build-index`` compares what is in it.
+    """
+    from img2poem.index.manifest import MANIFEST, build_command
+
+    try:
+        built = (place.folder / MANIFEST).stat().st_mtime
+        stale = place.source.stat().st_mtime > built
+    except OSError:
+        return
+    if stale:
+        command = build_command(corpus, place.home.root, embedder)
+        reporter.notice(
+            f"the corpus {corpus} was prepared after its index was built; to search it as it is "
+            f"now: {command}"
+        )
 
 
 def _no_index(corpus: str, embedder: str, place: Place) -> UserError:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif"}
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+    | {".heic", ".heif", ".avif"}
 )
 _MAX_PIXELS = Settings().max_pixels
 
@@ -62,7 +63,7 @@ def open_photo(
             image.draft("RGB", (round(image.width / shrink), round(image.height / shrink)))
             image.load()
             # Scaled first: turning a copy of the whole would double what a photo takes.
-            small = _scaled(_to_rgb(image), side)
+            small = _scaled(_to_rgb(image, side), side)
             # Read after loading, which turns a TIFF; conversion may have dropped it.
             small.getexif()[_ORIENTATION] = image.getexif().get(_ORIENTATION, 1)
             upright = ImageOps.exif_transpose(small)
@@ -88,8 +89,12 @@ def check_file(path: Path) -> None:
     """Refuse a path that is no file; raises UserError."""
     if path.is_dir():
         raise UserError(f"{path} is a folder, not a photo.", f"For a folder: img2poem batch {path}")
+    if path.is_symlink() and not path.exists():
+        raise UserError(f"{path} is a link to a file that is not there.", "Mend or remove it.")
     if not path.exists():
         raise UserError(f"There is no file {path}.", "Check the path.")
+    if not path.is_file():  # to open a pipe would wait for whoever writes into it
+        raise UserError(f"{path} is a pipe or a device, not a photo.", "Give a file.")
 
 
 class _OurLimitAlone:
@@ -134,14 +139,14 @@ def _refuse_huge(path: Path, image: Image, max_pixels: int) -> None:
         )
 
 
-def _to_rgb(image: Image) -> Image:
+def _to_rgb(image: Image, side: int) -> Image:
     """Bring any mode to RGB: 16-bit grey scaled, transparency laid on white."""
     from PIL import Image as Pillow
 
     if image.mode == "RGB":
         return image
     if image.mode.startswith("I") or image.mode == "F":
-        return _scale_deep(image)
+        return _scale_deep(image, side)
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         converted = Pillow.new("RGB", image.size, "white")
@@ -161,16 +166,24 @@ def _scaled(image: Image, side: int) -> Image:
     return image.resize(size, Pillow.Resampling.BICUBIC, reducing_gap=2.0)
 
 
-def _scale_deep(image: Image) -> Image:
-    """16-bit and floating-point greys to 8 bits; plain ``convert`` would clip them to white."""
+def _scale_deep(image: Image, side: int) -> Image:
+    """16-bit and floating-point greys to 8 bits; plain ``convert`` would clip them to white.
+
+    Scaled down as they are, since all of a large one in floating point takes gigabytes.
+    """
     import numpy as np
     from PIL import Image as Pillow
 
-    values = np.asarray(image, dtype=np.float64)
-    values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
-    top = 65535.0 if image.mode.startswith("I") and values.max(initial=0) > 255 else 255.0
-    if image.mode == "F" and values.max(initial=0) <= 1.0:
+    if image.mode == "F":  # a scan may hold NaN, which scaling would spread
+        finite = np.nan_to_num(np.asarray(image), posinf=0.0, neginf=0.0)
+        image = Pillow.fromarray(finite)
+    elif image.mode != "I":  # Pillow scales no 16 bits
+        image = image.convert("I")
+    extremes: Any = image.getextrema()  # of one channel: a pair of numbers
+    top = 65535.0 if image.mode == "I" and extremes[1] > 255 else 255.0
+    if image.mode == "F" and extremes[1] <= 1.0:
         top = 1.0
+    values = np.asarray(_scaled(image, side), dtype=np.float32)
     grey = np.clip(values * (255.0 / top), 0, 255).astype(np.uint8)
     return Pillow.fromarray(grey).convert("RGB")
 

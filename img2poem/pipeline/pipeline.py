@@ -22,7 +22,7 @@ from img2poem.pipeline.results import Match, Result, Source
 from img2poem.pipeline.retrieve import Candidate, check_filter, retrieve
 from img2poem.pipeline.timings import Timings, timed
 from img2poem.pipeline.write import Writer, Written
-from img2poem.settings import Settings
+from img2poem.settings import Settings, count
 
 if TYPE_CHECKING:
     from img2poem.index.build import BuildReport
@@ -192,8 +192,11 @@ class Pipeline:
         k: int | None,
         where: Filter | None,
     ) -> list[Result]:
-        if k is not None and k < 1:
-            raise UserError(f"k = {k}: at least one verse must be asked for.", exit_code=2)
+        if k is not None:
+            try:
+                count(k)
+            except (TypeError, ValueError) as error:
+                raise UserError(f"k = {k!r} does not fit: {error}.", exit_code=2) from error
         with timings.stage("load"):
             indexes = self.indexes
             if where:
