@@ -75,3 +75,9 @@ def test_words_called_as_a_file_here_is_are_words_unless_it_is_a_picture(
     assert photo_and_words(["./雪"]) == (Path("雪"), "")
     shutil.copy(photos / "cat.jpg", "猫")
     assert photo_and_words(["猫", "在", "窗边"]) == (Path("猫"), "在 窗边")
+
+
+@pytest.mark.parametrize("address", ["https://example.com/a.jpg", "http://example.com/page"])
+def test_an_address_is_no_photo(address: str) -> None:
+    with pytest.raises(UserError, match="is an address"):
+        photo_and_words([address])

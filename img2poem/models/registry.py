@@ -88,7 +88,7 @@ def load(seat: Seat, name: str, options: ModelOptions | None = None) -> Any:
     if scheme not in known:
         raise UserError(
             f"No {seat} is called {name!r}.",
-            f"A {seat}'s name begins with one of: {', '.join(sorted(known))}.",
+            f"The name of a model for this begins with one of: {', '.join(sorted(known))}.",
         )
     return known[scheme]()(rest, options or ModelOptions())
 

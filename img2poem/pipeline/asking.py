@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,7 @@ def photo_and_words(inputs: Sequence[str]) -> tuple[Path | None, str]:
     written as a path (``./name``), and so has a file without an ending that is no picture.
 
     Raises:
-        UserError: there are two photos; a question takes one.
+        UserError: there are two photos, where a question takes one, or an address.
     """
     photos = [word for word in inputs if looks_like_photo(Path(word))]
     if len(photos) > 1:
@@ -75,6 +76,12 @@ def photo_and_words(inputs: Sequence[str]) -> tuple[Path | None, str]:
             exit_code=2,
         )
     photo = photos[0] if photos else inputs[0]
+    if re.match(r"(https?|ftp)://", photo, re.IGNORECASE):
+        raise UserError(
+            f"{photo} is an address; img2poem opens files.",
+            "Download the photo, then give its path.",
+            exit_code=2,
+        )
     if not photos and not _is_path(photo):
         return None, " ".join(inputs)
     words = list(inputs)

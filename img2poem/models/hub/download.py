@@ -31,8 +31,13 @@ def pull(name: str, notice: Callable[[str], None]) -> None:
     """
     repository = without_scheme(name)
     require_name(repository)
-    if is_path(repository) or Path(repository).is_dir():
+    if Path(repository).expanduser().is_dir():
         raise UserError(f"{repository} is a local folder.", "There is nothing to download.")
+    if is_path(repository):
+        raise UserError(
+            f"{repository} is neither a folder here nor the name of a model on the hub.",
+            "On the hub names are written owner/model.",
+        )
     try:
         from huggingface_hub import HfApi, snapshot_download
     except ImportError as error:
