@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from img2poem.corpus.imagery import lexicon
 from img2poem.corpus.verse import Verse
-from img2poem.pipeline.rank import Weights, agreement, distinct, fuse, rank
+from img2poem.pipeline.rank import Weights, agreement, distinct, fuse, quoted_for, rank
 from img2poem.pipeline.results import Match
 from img2poem.pipeline.retrieve import Candidate
 
@@ -176,3 +176,38 @@ def test_for_a_flower_in_bloom_a_verse_of_flowers_that_are_over_comes_second() -
     assert ranked[0].verse == fresh
     ranked = rank(candidates(over), "花落了一地。", Even(), k=1, seen={"花": 0.9})
     assert ranked[0].channels["dark"] == 0.0
+
+
+def test_what_people_quote_for_such_a_sight_comes_first() -> None:
+    quoted = replace(
+        MOON, text="停车坐爱枫林晚。", translation="", occasions="满山红叶；枫叶红了；秋游"
+    )
+    other = replace(
+        MOON, text="霜林落叶满前溪。", translation="", occasions="人老了；没人懂我；失业"
+    )
+    seen = {"红叶秋叶": 0.9, "秋": 0.8}
+    for order in ((quoted, other), (other, quoted)):
+        ranked = rank(candidates(*order), "树上的秋叶红了。", Even(), k=2, seen=seen)
+        assert ranked[0].verse.text == quoted.text
+
+
+@given(
+    st.text("红叶枫月人；雪，不", max_size=20),
+    st.dictionaries(st.sampled_from(["月", "雪", "红叶秋叶", "人"]), st.floats(0, 1)),
+)
+def test_what_occasions_say_of_a_photo_stays_between_nought_and_one(
+    occasions: str, seen: dict[str, float]
+) -> None:
+    assert 0 <= quoted_for(occasions, seen) <= 1
+
+
+def test_a_phrase_that_names_what_was_not_seen_says_little() -> None:
+    seen = {"雪": 0.9}
+    assert quoted_for("大雪", seen) > 0.8 > 0.4 > quoted_for("六月飞雪的夏天", seen)
+    assert quoted_for("", seen) == quoted_for("老板画大饼", seen) == 0
+
+
+def test_somebody_alone_names_less_than_what_is_seen_beside_him() -> None:
+    person, both = {"人": 0.9}, {"人": 0.9, "雪": 0.9}
+    assert agreement(person, {"人": []}, {})["named"] < 0.6
+    assert agreement(both, {"雪": []}, {})["named"] > agreement(both, {"人": []}, {})["named"]

@@ -9,13 +9,16 @@ _DARK = re.compile(
     "死|尸|白骨|骸|枯骨|坟|墓|冢|鬼|葬|阵亡|伤亡|丧|饥|饿|弃|血|杀|屠|刃|战|刀|祭|悼|魂|妖|瘴|乞丐|贫|孤儿|亡国"
 )
 _NOT_DARK = re.compile("生死相许|饥鹰|魂牵|战袍")
-_SAD = re.compile("泪|哭|泣|悲|哀|断肠|愁|恨|凄|怨|伤心|病|花事了|花落|花谢|落花|残红|残花|落红|凋")
+_SAD = re.compile(
+    "泪|哭|泣|悲|哀|断肠|愁|恨|凄|怨|伤心|病|花事了|花落|花谢|落花|残红|残花|落红|凋|憔悴|失恋|分手|没人疼|骂"
+)
 
 
 def darkness(text: str) -> float:
     """How dark a text is.
 
-    1.0 if it speaks of death, war or hunger, 0.3 if of tears or of flowers that are over, else 0.
+    1.0 if it speaks of death, war or hunger, 0.3 if of tears, of scolding or of flowers that
+    are over, else 0.
     """
     if _DARK.search(_NOT_DARK.sub("", text)):
         return 1.0

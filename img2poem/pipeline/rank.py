@@ -17,6 +17,10 @@ from img2poem.pipeline.retrieve import Candidate
 if TYPE_CHECKING:
     from img2poem.models.base import Reranker
 
+# Verses and phrases speak of somebody all the time, which says little of a photo with somebody
+# in it: so much of what else is named, and of nothing else too little to be close.
+_ANYBODY, _LEAST_TELLING = 0.3, 0.5
+_NOT_SEEN, _WITH_UNSEEN = 0.05, 0.3
 _NOT_TEXT = re.compile(r"[\W_]+")
 
 
@@ -32,7 +36,9 @@ class Weights:
     a starry night is answered with a rainy one.
 
     ``dark`` was chosen by reading: a verse of death or hunger under a child's photo is
-    worse than one that names less. ``words``, what the reranker says of words typed beside a
+    worse than one that names less. So was ``quoted``, how far people quote the verse for such a
+    sight: 停车坐爱枫林晚 is what red leaves call for, though other verses name more of the photo.
+    ``words``, what the reranker says of words typed beside a
     photo, was set by hand: who types them means them. ``close`` is the score from which a verse
     counts as close.
     """
@@ -45,6 +51,7 @@ class Weights:
     photo: float = 2.3
     dark: float = -1.5
     words: float = 4.0
+    quoted: float = 0.8
     close: float = 0.5
 
 
@@ -104,8 +111,12 @@ def rank(
             channels["rerank"] = score
         if seen is not None:
             channels |= agreement(seen, in_verse, in_rendering)
-            dark = darkness(candidate.verse.text + candidate.verse.translation)
+            verse = candidate.verse
+            # Of an occasion no more than sad: 不放弃 and 挑战 are no misfortune.
+            sad = min(0.3, darkness(verse.occasions))
+            dark = max(darkness(verse.text + verse.translation), sad)
             channels["dark"] = max(0.0, dark - said_dark)
+            channels["quoted"] = quoted_for(verse.occasions, seen)
             if said:
                 channels["words"] = said[place]
             score = fuse(channels, weights)
@@ -152,10 +163,11 @@ def agreement(
         ``named``: 0 to 1, the seen imagery the verse names (fully) or its rendering names
         (half). ``unseen``: 0 to 1, the share of the imagery it names that was not seen.
     """
-    total = sum(seen.values()) or 1.0
+    telling = {tag: p * (_ANYBODY if tag == "人" else 1.0) for tag, p in seen.items()}
+    total = max(sum(telling.values()), _LEAST_TELLING)
     named = sum(
         p if tag in in_verse else 0.5 * p
-        for tag, p in seen.items()
+        for tag, p in telling.items()
         if tag in in_verse or tag in in_rendering
     )
     all_named = set(in_verse) | set(in_rendering)
@@ -164,6 +176,38 @@ def agreement(
         "named": min(1.0, named / total),
         "unseen": unseen / len(all_named) if all_named else 0.5,
     }
+
+
+def quoted_for(occasions: str, seen: Mapping[str, float]) -> float:
+    """How far people quote a verse for what was seen, 0 to 1.
+
+    Args:
+        occasions: phrases of today, joined by ；.
+        seen: imagery tag to probability.
+
+    Returns:
+        The mean of the best phrase and of all of them: a verse quoted for a sight and for
+        nothing else is of that sight. A phrase is worth the mean probability of what it names,
+        little if it names something that was not seen.
+    """
+    phrases = [_sight(phrase, seen) for phrase in occasions.split("；") if phrase]
+    return (max(phrases) + sum(phrases) / len(phrases)) / 2 if phrases else 0.0
+
+
+def _sight(phrase: str, seen: Mapping[str, float]) -> float:
+    named = _narrowest(phrase)
+    if not named:
+        return 0.0
+    worth = [seen.get(tag, 0.0) * (_ANYBODY if tag == "人" else 1.0) for tag in named]
+    return sum(worth) / len(worth) * (1.0 if min(worth) > _NOT_SEEN else _WITH_UNSEEN)
+
+
+@lru_cache(maxsize=8_192)
+def _narrowest(phrase: str) -> tuple[str, ...]:
+    """The imagery a phrase names, without what is implied: of 牡丹 not also 花."""
+    named = lexicon().find_modern(phrase)
+    wider = {parent for tag in named for parent in lexicon().parents(tag)}
+    return tuple(tag for tag in named if tag not in wider)
 
 
 def fuse(channels: Mapping[str, float], weights: Weights) -> float:
@@ -177,6 +221,7 @@ def fuse(channels: Mapping[str, float], weights: Weights) -> float:
         + weights.description * channels.get("cosine:description", channels.get("cosine:hyde", 0.0))
         + weights.photo * channels.get("cosine:photo", 0.0)
         + weights.words * channels.get("words", 0.0)
+        + weights.quoted * channels.get("quoted", 0.0)
     )
     return 1.0 / (1.0 + math.exp(-total))
 
