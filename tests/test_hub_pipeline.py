@@ -274,7 +274,7 @@ def test_pull_downloads_once_and_the_model_is_cached_from_then_on(
         ("builtin", "ships with img2poem"),
         ("openai:gpt", "runs at its endpoint"),
         ("hf:./folder", "local folder"),
-        ("hf:no/such/thing", "local folder"),
+        ("hf:no/such/thing", "neither a folder"),
         ("hf:", "name is missing"),
         ("", "name is missing"),
         (" ", "name is missing"),

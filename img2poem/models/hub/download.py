@@ -31,7 +31,7 @@ def pull(name: str, notice: Callable[[str], None]) -> None:
     """
     repository = without_scheme(name)
     require_name(repository)
-    if Path(repository).expanduser().is_dir():
+    if Path(repository).expanduser().is_dir() or repository[:1] in tuple("./~\\"):
         raise UserError(f"{repository} is a local folder.", "There is nothing to download.")
     if is_path(repository):
         raise UserError(
