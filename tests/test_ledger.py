@@ -292,3 +292,11 @@ def test_a_damaged_note_of_what_it_was_begun_with_stops_nothing(
     note_of(target).write_bytes(written.encode("latin-1"))
     with Ledger.open(target, begun_with={"--text": "月"}) as ledger:
         assert ledger.has("a.jpg")
+
+
+def test_a_folder_whose_name_is_no_text_can_be_gone_on_with(tmp_path: Path) -> None:
+    target, begun_with = tmp_path / "poems.csv", {"the folder": "/photos/\udcff"}
+    with Ledger.open(target, begun_with=begun_with) as ledger:
+        ledger.write([row("a.jpg")])
+    with Ledger.open(target, begun_with=begun_with) as ledger:
+        assert ledger.has("a.jpg")

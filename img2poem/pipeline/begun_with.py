@@ -34,7 +34,7 @@ def check(path: Path, begun_with: Mapping[str, str]) -> None:
         known = json.loads(note_of(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return
-    for name, value in begun_with.items():
+    for name, value in _utf8(begun_with).items():
         before = known.get(name, value) if isinstance(known, dict) else value
         if before != value:
             raise UserError(
@@ -47,4 +47,11 @@ def check(path: Path, begun_with: Mapping[str, str]) -> None:
 def note(path: Path, begun_with: Mapping[str, str]) -> None:
     """Write down what a CSV is begun with; where that cannot be, do without."""
     with suppress(UserError), write_together([note_of(path)]) as (file,):
-        file.write(json.dumps(begun_with, ensure_ascii=False, indent=1).encode(errors="replace"))
+        file.write(json.dumps(_utf8(begun_with), ensure_ascii=False, indent=1).encode())
+
+
+def _utf8(values: Mapping[str, str]) -> dict[str, str]:
+    """Values that JSON can carry, whatever bytes a folder's name has."""
+    return {
+        name: value.encode(errors="backslashreplace").decode() for name, value in values.items()
+    }

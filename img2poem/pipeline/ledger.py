@@ -61,8 +61,8 @@ class Ledger:
             UserError: it cannot be written, it is not a CSV of ``batch``, a row in it is
                 damaged, it was begun with something else, or another run is writing it.
         """
-        path = _place(path)
         try:
+            path = _place(path)
             path.parent.mkdir(parents=True, exist_ok=True)
             # Unbuffered: after a failed write nothing must be left to fail again on closing.
             stream = path.open("r+b" if path.exists() else "x+b", buffering=0)

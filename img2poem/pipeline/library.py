@@ -105,7 +105,8 @@ def open_index(
             # The shipped corpus is ours to rebuild: nothing of the user's is in there.
             reporter.notice("The index of the shipped corpus is damaged; building it again.")
         else:
-            _tell_if_stale(corpus, embedder.name, place, reporter)
+            if not place.starter:
+                _tell_if_stale(corpus, embedder.name, place, reporter)
             return index
     elif not place.starter:
         raise _no_index(corpus, embedder.name, place)

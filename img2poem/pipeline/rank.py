@@ -116,7 +116,7 @@ def rank(
             sad = min(0.3, darkness(verse.occasions))
             dark = max(darkness(verse.text + verse.translation), sad)
             channels["dark"] = max(0.0, dark - said_dark)
-            channels["quoted"] = quoted_for(verse.occasions, seen)
+            channels["quoted"] = occasion_share(verse.occasions, seen)
             if said:
                 channels["words"] = said[place]
             score = fuse(channels, weights)
@@ -178,7 +178,7 @@ def agreement(
     }
 
 
-def quoted_for(occasions: str, seen: Mapping[str, float]) -> float:
+def occasion_share(occasions: str, seen: Mapping[str, float]) -> float:
     """How far people quote a verse for what was seen, 0 to 1.
 
     Args:
