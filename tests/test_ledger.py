@@ -255,6 +255,8 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         Ledger.open(tmp_path)
     with pytest.raises(UserError, match="is no file"):
         Ledger.open(Path("/dev/null"))
+    with pytest.raises(UserError, match="- is no file"):
+        Ledger.open(Path("-"))
 
 
 def test_a_cell_that_no_csv_reader_takes_is_said_with_its_line(tmp_path: Path) -> None:

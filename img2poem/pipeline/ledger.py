@@ -178,7 +178,7 @@ class Ledger:
 def _place(path: Path) -> Path:
     """The file itself, behind links: a link must not be replaced by a file."""
     place = Path(os.path.realpath(path)) if path.is_symlink() else path
-    if place.exists() and not place.is_file():
+    if str(path) == "-" or (place.exists() and not place.is_file()):
         what = "is a folder" if place.is_dir() else "is no file"
         raise UserError(
             f"{path} {what}; rows are added to a CSV and read again.",
