@@ -245,9 +245,10 @@ def _choice(*allowed: str) -> Any:
 def _positive(value: Any) -> int:
     try:
         number = int(value)
+        whole = number == float(value) and not isinstance(value, bool)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError("it must be a whole number") from error
-    if isinstance(value, bool) or number != float(value):
+    if not whole:
         raise ValueError("it must be a whole number")
     if number < 1:
         raise ValueError("it must be 1 or more")
