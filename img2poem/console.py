@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,8 +40,8 @@ MATCHED = "bold yellow"
 _MARKS = "，。！？；：、"
 
 # Verses, paths and settings are printed as they are: [/] in one is no markup, :star: no emoji.
-out = Console(highlight=False, markup=False, emoji=False)
-err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+_console = partial(Console, highlight=False, markup=False, emoji=False)
+out, err = _console(), _console(stderr=True)
 
 
 def print_anything() -> None:
@@ -237,9 +238,7 @@ def _print_table(table: Table, console: Console) -> None:
     """Print a table; where there is no terminal, not folded to the width of one, for scripts
     cut lines by words."""
     if not console.is_terminal:
-        console = Console(
-            width=250, stderr=console.stderr, highlight=False, markup=False, emoji=False
-        )
+        console = _console(width=250, stderr=console.stderr)
     console.print(table)
 
 

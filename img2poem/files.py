@@ -102,6 +102,11 @@ def held_alone(file: IO[bytes]) -> bool:
     return True
 
 
+def as_utf8(text: str) -> str:
+    """Text that UTF-8 can carry: the bytes of a file name that are no text, written out."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def expand_home(name: str) -> Path:
     """A path with ~ and ~user replaced; as it stands where there is no such user."""
     try:

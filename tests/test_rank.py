@@ -198,13 +198,13 @@ def test_what_people_quote_for_such_a_sight_comes_first() -> None:
 def test_what_occasions_say_of_a_photo_stays_between_nought_and_one(
     occasions: str, seen: dict[str, float]
 ) -> None:
-    assert 0 <= occasion_share(occasions, seen) <= 1
+    assert 0 <= occasion_share(replace(MOON, occasions=occasions).phrases, seen) <= 1
 
 
 def test_a_phrase_that_names_what_was_not_seen_says_little() -> None:
     seen = {"雪": 0.9}
-    assert occasion_share("大雪", seen) > 0.8 > 0.4 > occasion_share("六月飞雪的夏天", seen)
-    assert occasion_share("", seen) == occasion_share("老板画大饼", seen) == 0
+    assert occasion_share(["大雪"], seen) > 0.8 > 0.4 > occasion_share(["六月飞雪的夏天"], seen)
+    assert occasion_share([], seen) == occasion_share(["老板画大饼"], seen) == 0
 
 
 def test_somebody_alone_names_less_than_what_is_seen_beside_him() -> None:

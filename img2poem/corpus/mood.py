@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+DARK, SAD = 1.0, 0.3
+
 # Death, war, hunger: in a verse or its rendering. Names that only look so are passed over.
 _DARK = re.compile(
     "死|尸|白骨|骸|枯骨|坟|墓|冢|鬼|葬|阵亡|伤亡|丧|饥|饿|弃|血|杀|屠|刃|战|刀|祭|悼|魂|妖|瘴|乞丐|贫|孤儿|亡国"
@@ -17,9 +19,9 @@ _SAD = re.compile(
 def darkness(text: str) -> float:
     """How dark a text is.
 
-    1.0 if it speaks of death, war or hunger, 0.3 if of tears, of scolding or of flowers that
+    DARK if it speaks of death, war or hunger, SAD if of tears, of scolding or of flowers that
     are over, else 0.
     """
     if _DARK.search(_NOT_DARK.sub("", text)):
-        return 1.0
-    return 0.3 if _SAD.search(text) else 0.0
+        return DARK
+    return SAD if _SAD.search(text) else 0.0

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from img2poem.errors import UserError
-from img2poem.files import write_together
+from img2poem.files import as_utf8, write_together
 
 
 def note_of(path: Path) -> Path:
@@ -52,6 +52,4 @@ def note(path: Path, begun_with: Mapping[str, str]) -> None:
 
 def _utf8(values: Mapping[str, str]) -> dict[str, str]:
     """Values that JSON can carry, whatever bytes a folder's name has."""
-    return {
-        name: value.encode(errors="backslashreplace").decode() for name, value in values.items()
-    }
+    return {name: as_utf8(value) for name, value in values.items()}

@@ -12,12 +12,13 @@ from types import TracebackType
 from typing import Self
 
 from img2poem.errors import UserError
-from img2poem.files import held_alone, sync
+from img2poem.files import as_utf8, held_alone, sync
 from img2poem.pipeline.begun_with import check, note
 from img2poem.pipeline.results import CSV_HEADER
 
 BOM = "\ufeff"
 _OTHER_FILE = "Choose another file with -o, or overwrite it with --restart."
+_MEND = "Mend it, choose another file with -o, or overwrite it with --restart."
 # A spreadsheet runs a cell that begins with one of these (OWASP, "CSV Injection").
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
@@ -31,14 +32,20 @@ class Ledger:
     """
 
     def __init__(
-        self, path: Path, stream: io.FileIO, rows: list[dict[str, str]], *, bom: bool
+        self,
+        path: Path,
+        stream: io.FileIO,
+        rows: list[dict[str, str]],
+        begun_with: Mapping[str, str],
+        *,
+        bom: bool,
     ) -> None:
         self.path = path
         self._bom = bom
         self._rows = {row["file"]: row for row in rows}
         self._stream = stream
         self._header = b""  # still to be written
-        self._begun_with: dict[str, str] = {}  # still to be noted
+        self._begun_with = begun_with  # still to be noted
 
     @classmethod
     def open(
@@ -77,8 +84,7 @@ class Ledger:
             rows, whole = ([], 0) if restart else _whole_rows(path)
             if rows:
                 check(path, begun_with or {})
-            ledger = cls(path, stream, rows, bom=bom)
-            ledger._begun_with = dict(begun_with or {})
+            ledger = cls(path, stream, rows, begun_with or {}, bom=bom)
             if not whole:
                 ledger._header = (BOM.encode() if bom else b"") + _line(CSV_HEADER)
             if not restart:
@@ -203,7 +209,7 @@ def _whole_rows(path: Path) -> tuple[list[dict[str, str]], int]:
         try:
             cells = next(csv.reader(io.StringIO(line.lstrip(BOM), newline="")), [])
         except csv.Error as error:  # a cell of more than 131,072 characters
-            number = raw[: end - len(record)].count(b"\n") + 1
+            number = _line_number(raw, end - len(record))
             raise UserError(f"Line {number} of {path}: {error}.", _OTHER_FILE) from error
         if header is None:
             header = cells
@@ -212,22 +218,26 @@ def _whole_rows(path: Path) -> tuple[list[dict[str, str]], int]:
         elif len(cells) == len(CSV_HEADER):
             rows.append(dict(zip(CSV_HEADER, cells, strict=True)))
         elif cells:
-            number = raw[: end - len(record)].count(b"\n") + 1
+            number = _line_number(raw, end - len(record))
             raise UserError(
                 f"Line {number} of {path} has {len(cells)} cells, not {len(CSV_HEADER)}.",
-                f"Mend it, or: {_OTHER_FILE[0].lower()}{_OTHER_FILE[1:]}",
+                _MEND,
             )
         whole = end
     # A torn row ends in no line break; one that swallows lines has lost a quotation mark.
     if header is not None and (b"\r\n" if b"\r\n" in raw[:whole] else b"\n") in raw[whole:]:
-        number = raw[:whole].count(b"\n") + 1
+        number = _line_number(raw, whole)
         raise UserError(
             f"Line {number} of {path} has a quotation mark that is never closed.",
-            f"Mend it, or: {_OTHER_FILE[0].lower()}{_OTHER_FILE[1:]}",
+            _MEND,
         )
     if raw and header is None and not _header_bytes().startswith(raw.removeprefix(BOM.encode())):
         raise _not_ours(path)
     return rows, whole
+
+
+def _line_number(raw: bytes, offset: int) -> int:
+    return raw[:offset].count(b"\n") + 1
 
 
 def _records(raw: bytes) -> Sequence[tuple[bytes, int]]:
@@ -259,7 +269,7 @@ def _safe(cell: str) -> str:
     A quote before what begins like a formula, and before such a quote too: two names of
     files never become one.
     """
-    cell = cell.encode(errors="backslashreplace").decode()
+    cell = as_utf8(cell)
     return f"'{cell}" if _FORMULA.match(cell) else cell
 
 

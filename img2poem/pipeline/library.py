@@ -147,14 +147,11 @@ def build(
         if not place.source.is_file():
             raise _not_prepared(corpus, place)
         return made()
-    if not all(place.home.corpus_file(name).is_file() for name in FILES):
-        _prepare_starter(place.home)
-        return made()
-    try:
-        return made()
-    except UserError:
-        _prepare_starter(place.home)  # its files may be damaged, and are ours to make again
-        return made()
+    if all(place.home.corpus_file(name).is_file() for name in FILES):
+        with suppress(UserError):  # they may be damaged, and are ours to make again
+            return made()
+    _prepare_starter(place.home)
+    return made()
 
 
 def _prepare_starter(home: DataDir) -> None:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from img2poem.corpus.imagery import lexicon
-from img2poem.corpus.mood import darkness
+from img2poem.corpus.mood import SAD, darkness
 from img2poem.pipeline.results import Match
 from img2poem.pipeline.retrieve import Candidate
 
@@ -113,10 +113,10 @@ def rank(
             channels |= agreement(seen, in_verse, in_rendering)
             verse = candidate.verse
             # Of an occasion no more than sad: 不放弃 and 挑战 are no misfortune.
-            sad = min(0.3, darkness(verse.occasions))
+            sad = min(SAD, darkness(verse.occasions))
             dark = max(darkness(verse.text + verse.translation), sad)
             channels["dark"] = max(0.0, dark - said_dark)
-            channels["quoted"] = occasion_share(verse.occasions, seen)
+            channels["quoted"] = occasion_share(verse.phrases, seen)
             if said:
                 channels["words"] = said[place]
             score = fuse(channels, weights)
@@ -163,7 +163,7 @@ def agreement(
         ``named``: 0 to 1, the seen imagery the verse names (fully) or its rendering names
         (half). ``unseen``: 0 to 1, the share of the imagery it names that was not seen.
     """
-    telling = {tag: p * (_ANYBODY if tag == "人" else 1.0) for tag, p in seen.items()}
+    telling = {tag: _telling(tag, p) for tag, p in seen.items()}
     total = max(sum(telling.values()), _LEAST_TELLING)
     named = sum(
         p if tag in in_verse else 0.5 * p
@@ -178,11 +178,15 @@ def agreement(
     }
 
 
-def occasion_share(occasions: str, seen: Mapping[str, float]) -> float:
+def _telling(tag: str, probability: float) -> float:
+    return probability * (_ANYBODY if tag == "人" else 1.0)
+
+
+def occasion_share(phrases: Sequence[str], seen: Mapping[str, float]) -> float:
     """How far people quote a verse for what was seen, 0 to 1.
 
     Args:
-        occasions: phrases of today, joined by ；.
+        phrases: its occasions, one by one.
         seen: imagery tag to probability.
 
     Returns:
@@ -190,15 +194,15 @@ def occasion_share(occasions: str, seen: Mapping[str, float]) -> float:
         nothing else is of that sight. A phrase is worth the mean probability of what it names,
         little if it names something that was not seen.
     """
-    phrases = [_sight(phrase, seen) for phrase in occasions.split("；") if phrase]
-    return (max(phrases) + sum(phrases) / len(phrases)) / 2 if phrases else 0.0
+    sights = [_sight(phrase, seen) for phrase in phrases]
+    return (max(sights) + sum(sights) / len(sights)) / 2 if sights else 0.0
 
 
 def _sight(phrase: str, seen: Mapping[str, float]) -> float:
     named = _narrowest(phrase)
     if not named:
         return 0.0
-    worth = [seen.get(tag, 0.0) * (_ANYBODY if tag == "人" else 1.0) for tag in named]
+    worth = [_telling(tag, seen.get(tag, 0.0)) for tag in named]
     return sum(worth) / len(worth) * (1.0 if min(worth) > _NOT_SEEN else _WITH_UNSEEN)
 
 

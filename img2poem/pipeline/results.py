@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from img2poem.corpus.verse import Verse
+from img2poem.files import as_utf8
 from img2poem.models.base import Description
 
 Source = Literal["retrieved", "generated"]
@@ -72,7 +73,7 @@ class Result:
         """
         seen = self.description
         return {
-            "input": {"photo": _utf8(self.photo or "") or None, "text": _utf8(self.text)},
+            "input": {"photo": as_utf8(self.photo or "") or None, "text": as_utf8(self.text)},
             "description": {
                 "text": seen.text if seen else "",
                 "imagery": [
@@ -88,11 +89,6 @@ class Result:
             "models": self.models,
             "timings": {stage: round(seconds, 4) for stage, seconds in self.timings.items()},
         }
-
-
-def _utf8(text: str) -> str:
-    """Text that JSON can carry, whatever bytes a file name has."""
-    return text.encode(errors="backslashreplace").decode()
 
 
 def _match_dict(rank: int, match: Match, traditional: bool) -> dict[str, Any]:

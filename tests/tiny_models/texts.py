@@ -138,8 +138,8 @@ def marian(folder: Path) -> Path:
     return folder
 
 
-def chat_tokenizer() -> Any:
-    """One token a byte, with the marks of a Qwen chat and a chat template."""
+def chat_tokenizer(folder: Path) -> Any:
+    """One token a byte, with the marks of a Qwen chat and a chat template; saved to a folder."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -153,6 +153,7 @@ def chat_tokenizer() -> Any:
     marks = ("im_start", "vision_start", "vision_end", "image_pad", "video_pad")
     tokenizer.add_special_tokens({"additional_special_tokens": [f"<|{m}|>" for m in marks]})
     tokenizer.chat_template = CHAT
+    tokenizer.save_pretrained(folder)
     return tokenizer
 
 
@@ -160,9 +161,7 @@ def chat_model(folder: Path) -> Path:
     """A small Qwen2 that chats."""
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
-    tokenizer = chat_tokenizer()
-    tokenizer.save_pretrained(folder)
-    config = Qwen2Config(**qwen_sizes(tokenizer))
+    config = Qwen2Config(**qwen_sizes(chat_tokenizer(folder)))
     Qwen2ForCausalLM(config).save_pretrained(folder)
     return folder
 
