@@ -164,6 +164,62 @@ def test_every_source_gives_batches_with_a_loss(tmp_path):
     assert set(seen) == set(SHARES)
 
 
+def test_teachers_say_how_near_texts_are_and_which_are_wrong(tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    import teach
+    from losses import loss, taught_loss
+    from model import M3E_SMALL, Embedder, Reading
+    from sources import Draw
+    from taught import Taught
+    from train_embedder import vectors
+
+    torch.manual_seed(0)
+    data, models = tiny_data(tmp_path), [Embedder(60), Embedder(60, M3E_SMALL)]
+    teachers = []
+    for number, model in enumerate(models):
+        weights = tmp_path / f"{number}.npz"
+        np.savez(weights, **{name: w.numpy() for name, w in model.state_dict().items()})
+        teachers.append(f"{tmp_path / 'data.npz'}:{weights}")
+    # Nearly all choices there are, so that one that may not be taken would be.
+    for name, value in (("NEAREST", 20), ("SPARE", 6), ("TOO_ALIKE", 0.9999), ("TOO_NEAR", 9.0)):
+        monkeypatch.setattr(teach, name, value)
+    out = tmp_path / "taught.npz"
+    arguments = ["--data", str(tmp_path / "data.npz"), "--teachers", *teachers, "--out", str(out)]
+    monkeypatch.setattr("sys.argv", ["teach.py", *arguments])
+    teach.main()
+
+    taught = Taught(out, data)
+    development = {row.tobytes() for row in data["dev_choice"]}
+    for row in range(6):
+        answer = data.choices("train", row)[0].tobytes()
+        wrong = {text.tobytes() for text in taught.near["four_way"][row]}
+        assert len(wrong) == 20
+        assert not wrong & (development | {answer})
+
+    draw, seen = Draw(data, 3, taught.near), {}
+    while len(seen) < 3:
+        batch = draw.batch()
+        if batch.source in taught.near:
+            seen[batch.source] = batch
+    assert {source: bool(batch.near) for source, batch in seen.items()} == {
+        "four_way": False, "short": True, "occasions": True,
+    }  # fmt: skip
+    batch = seen["short"]
+    texts = [*batch.queries, *batch.texts, *batch.near]
+    size, read = len(batch.queries), [vectors(model.eval(), texts) for model in models]
+    cosines = sum(each[:size] @ each[size:].T for each in read) / 2
+    assert taught.cosines(batch).numpy() == pytest.approx(cosines.numpy(), abs=0.01)
+
+    tokens = torch.nn.functional.normalize(torch.rand(len(texts), 4, 64), dim=2)
+    reading = Reading(read[0], tokens, torch.full((len(texts), 4), 0.25))
+    its_own = read[0][:size] @ read[0][size:].T
+    labels = Reading(*(each[: 2 * size] for each in reading))
+    right = taught_loss(reading, batch, its_own).item()
+    labels_alone = loss(labels, batch._replace(near=())).item()
+    assert right == pytest.approx(0.45 * labels_alone, abs=1e-4)
+    assert taught_loss(reading, batch, its_own.flip(1)) > right + 0.1
+
+
 def test_mined_texts_are_neither_the_answer_nor_a_development_choice(tmp_path, monkeypatch):
     torch = pytest.importorskip("torch")
     import train_embedder

@@ -20,6 +20,9 @@ SUM_SCALE = 0.6
 TOKEN_QUERIES = 64
 # Of occasions many are the same in other words.
 SAME_QUERY = 0.7
+# A teacher's view of a batch, as sharp as its cosines make it at this temperature, against the
+# labels: labels say which text is right, a teacher also how right the others are.
+TAUGHT_TEMPERATURE, TAUGHT_WEIGHT, LABELS_WEIGHT = 0.04, 3.0, 0.45
 # How near two texts that have nothing to do with each other may lie; guessed, not tuned.
 STRANGERS, STRANGE_TOKENS, AWAY_WEIGHT = 0.22, 0.35, 4.0
 
@@ -103,6 +106,31 @@ def loss(reading: Reading, batch: Batch) -> Tensor:
     )
 
 
+def taught_loss(reading: Reading, batch: Batch, cosines: Tensor) -> Tensor:
+    """The labels' loss, and how far the vectors are from ranking the batch as teachers do.
+
+    Args:
+        reading: of the batch's queries, texts, hard negatives and near texts, in this order.
+        batch: what was read.
+        cosines: the teachers', (queries, all other texts).
+    """
+    size = len(batch.queries)
+    labelled = part(reading, slice(0, 2 * size + len(batch.hard)))
+    labels = loss(labelled, batch._replace(near=()))
+    same = _same(batch).to(reading.vectors.device)
+    cosines = cosines.to(reading.vectors.device)
+
+    def logits(values: Tensor) -> Tensor:
+        return values.masked_fill(same, -4.0) / TAUGHT_TEMPERATURE
+
+    ours = logits(reading.vectors[:size] @ reading.vectors[size:].T)
+    theirs = logits(cosines)
+    forward = F.kl_div(ours.log_softmax(1), theirs.softmax(1), reduction="batchmean")
+    ours, theirs = ours[:, :size].T, theirs[:, :size].T
+    backward = F.kl_div(ours.log_softmax(1), theirs.softmax(1), reduction="batchmean")
+    return LABELS_WEIGHT * labels + TAUGHT_WEIGHT * (forward + REVERSE_WEIGHT * backward)
+
+
 def _keep_away(queries: Reading, texts: Reading) -> Tensor:
     """Nothing while query and text are no nearer than strangers are."""
     cosines = queries.vectors @ texts.vectors.T
@@ -123,7 +151,7 @@ def _say_the_same(queries: Tensor) -> Tensor:
 def _same(batch: Batch) -> Tensor:
     """Which texts (columns) are as good for a query (row) as its own."""
     size = len(batch.queries)
-    texts = np.array([hash(row.tobytes()) for row in (*batch.texts, *batch.hard)])
+    texts = np.array([hash(row.tobytes()) for row in (*batch.texts, *batch.hard, *batch.near)])
     queries = np.array([hash(row.tobytes()) for row in batch.queries])
     same = texts[:size, None] == texts[None]
     same[:, :size] |= queries[:, None] == queries[None]

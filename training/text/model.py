@@ -1,23 +1,35 @@
-"""The text model: an encoder of twelve layers that gives a vector a text and a vector a token.
+"""The text model: an encoder that gives a vector a text and a vector a token.
 
-The layers are those of multilingual-e5-small (BERT's, 384 wide).
+The layers are BERT's: those of multilingual-e5-small in what ships, those of m3e-small in the
+second opinion it is taught by.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-DIM = 384
 TOKEN_DIM = 64
-HEADS = 12
-LAYERS = 12
 POSITIONS = 128
 START, PAD, END, UNKNOWN = 0, 1, 2, 3
 _POOLED = 9_000_000
+
+
+class Shape(NamedTuple):
+    """How large an encoder is."""
+
+    width: int
+    heads: int
+    layers: int
+
+
+E5_SMALL = Shape(384, 12, 12)
+M3E_SMALL = Shape(512, 8, 4)
 
 
 class Packed(NamedTuple):
@@ -42,7 +54,7 @@ class Reading(NamedTuple):
     """What the model makes of some texts.
 
     Attributes:
-        vectors: unit rows (texts, DIM).
+        vectors: unit rows (texts, width).
         tokens: unit rows (texts, longest, TOKEN_DIM), 0 for padding.
         shares: how much each token counts (texts, longest), a text's sum is 1.
     """
@@ -70,33 +82,33 @@ class Dropout(nn.Module):
         return x * self.pool[start : start + x.numel()].view(x.shape)
 
 
-def split_heads(x: Tensor) -> Tensor:
-    """(n, length, DIM) to (n, HEADS, length, DIM // HEADS)."""
-    return x.view(x.shape[0], x.shape[1], HEADS, DIM // HEADS).transpose(1, 2)
-
-
 class Layer(nn.Module):
     """A post-norm transformer layer."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.query = nn.Linear(DIM, DIM)
-        self.key = nn.Linear(DIM, DIM)
-        self.value = nn.Linear(DIM, DIM)
-        self.attended = nn.Linear(DIM, DIM)
-        self.attention_norm = nn.LayerNorm(DIM, eps=1e-12)
-        self.wide = nn.Linear(DIM, 4 * DIM)
-        self.narrow = nn.Linear(4 * DIM, DIM)
-        self.output_norm = nn.LayerNorm(DIM, eps=1e-12)
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+        self.attended = nn.Linear(width, width)
+        self.attention_norm = nn.LayerNorm(width, eps=1e-12)
+        self.wide = nn.Linear(width, 4 * width)
+        self.narrow = nn.Linear(4 * width, width)
+        self.output_norm = nn.LayerNorm(width, eps=1e-12)
+
+    def split_heads(self, x: Tensor) -> Tensor:
+        """(n, length, width) to (n, heads, length, width // heads)."""
+        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
     def forward(self, x: Tensor, bias: Tensor, drop: nn.Module) -> Tensor:
-        """x (rows, length, DIM); ``bias`` (rows, 1, length, length) is added to the attention.
+        """x (rows, length, width); ``bias`` (rows, 1, length, length) is added to the attention.
 
         PyTorch's fused attention is left aside: on a CPU its backward pass is slow.
         """
-        queries = split_heads(self.query(x)) * (DIM // HEADS) ** -0.5
-        weights = (queries @ split_heads(self.key(x)).transpose(-1, -2) + bias).softmax(-1)
-        seen = (weights @ split_heads(self.value(x))).transpose(1, 2).reshape(x.shape)
+        queries = self.split_heads(self.query(x)) * (x.shape[2] // self.heads) ** -0.5
+        weights = (queries @ self.split_heads(self.key(x)).transpose(-1, -2) + bias).softmax(-1)
+        seen = (weights @ self.split_heads(self.value(x))).transpose(1, 2).reshape(x.shape)
         x = self.attention_norm(x + drop(self.attended(seen)))
         return self.output_norm(x + drop(self.narrow(F.gelu(self.wide(x)))))
 
@@ -106,24 +118,26 @@ class Embedder(nn.Module):
 
     Args:
         pieces: the vocabulary's size.
+        shape: the base's.
         drop: share of values dropped in training.
     """
 
-    def __init__(self, pieces: int, drop: float = 0.05) -> None:
+    def __init__(self, pieces: int, shape: Shape = E5_SMALL, drop: float = 0.05) -> None:
         super().__init__()
-        self.word = nn.Embedding(pieces, DIM)
-        self.position = nn.Embedding(POSITIONS, DIM)
-        self.norm = nn.LayerNorm(DIM, eps=1e-12)
-        self.layers = nn.ModuleList([Layer() for _ in range(LAYERS)])
-        self.token = nn.Linear(DIM, TOKEN_DIM)
-        self.share = nn.Linear(DIM, 1)
+        width, heads, layers = shape
+        self.word = nn.Embedding(pieces, width)
+        self.position = nn.Embedding(POSITIONS, width)
+        self.norm = nn.LayerNorm(width, eps=1e-12)
+        self.layers = nn.ModuleList([Layer(width, heads) for _ in range(layers)])
+        self.token = nn.Linear(width, TOKEN_DIM)
+        self.share = nn.Linear(width, 1)
         self.drop = Dropout(drop)
         nn.init.orthogonal_(self.token.weight)
         for start in (self.token.bias, self.share.weight, self.share.bias):
             nn.init.zeros_(start)
 
     def states(self, packed: Packed) -> Tensor:
-        """The last states of all tokens, flat, float32 (rows * length, DIM)."""
+        """The last states of all tokens, flat, float32 (rows * length, width)."""
         apart = packed.owner[:, None, :, None] != packed.owner[:, None, None, :]
         x = self.drop(self.norm(self.word(packed.ids) + self.position(packed.places)))
         bias = apart.to(torch.bfloat16) * -1e4  # a text sees no other text of its row
@@ -136,7 +150,19 @@ class Embedder(nn.Module):
         x = self.states(packed)
         with torch.autocast(x.device.type, enabled=False):
             mask, texts = packed.mask, len(packed.mask)
-            total = x.new_zeros(texts + 1, DIM).index_add(0, packed.owner.flatten(), x)[:texts]
+            total = x.new_zeros(texts + 1, x.shape[1])
+            total = total.index_add(0, packed.owner.flatten(), x)[:texts]
             tokens = F.normalize(self.token(x), dim=1)[packed.at] * mask[:, :, None]
             shares = self.share(x)[:, 0][packed.at].masked_fill(~mask, -1e4).softmax(1)
             return Reading(F.normalize(total / mask.sum(1, keepdim=True), dim=1), tokens, shares)
+
+
+def load(path: Path) -> Embedder:
+    """The model whose weights an .npz holds; a base has no token heads, and gets new ones."""
+    with np.load(path) as file:
+        weights = {name: torch.from_numpy(file[name].astype(np.float32)) for name in file.files}
+    pieces, width = weights["word.weight"].shape
+    shape = next(shape for shape in (E5_SMALL, M3E_SMALL) if shape.width == width)
+    model = Embedder(pieces, shape)
+    model.load_state_dict(weights, strict=False)
+    return model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,19 +29,23 @@ SHARES = {
 SIZES = {"four_way": 80, "prose": 128, "dictionary": 256, "not_poetry": 64}
 SIZE = 112
 MINED = 2  # of the texts mined for a row of four choices, so many in a batch
+# Texts mined by teachers are harder than the wrong choices, of which then one does.
+WRONG_BESIDE_TAUGHT = 1
 CAPTIONS = 7
 
 
 class Batch(NamedTuple):
     """Queries, the text of each, and as many hard negatives for every query (or none).
 
-    Of ``not_poetry`` no text answers any query, and there are more of them.
+    Of ``not_poetry`` no text answers any query, and there are more of them. ``near`` is one more
+    text a query (or none), which may well be right: only a teacher can say how far.
     """
 
     source: str
     queries: list[Ids]
     texts: list[Ids]
     hard: list[Ids]
+    near: Sequence[Ids] = ()
 
 
 class Draw:
@@ -50,10 +54,14 @@ class Draw:
     Args:
         data: what ``prepare_data.py`` wrote; a source that it lacks is not drawn from.
         seed: of the draw.
+        near: by source, the texts that teachers hold near each row's query (``taught.Taught``).
     """
 
-    def __init__(self, data: Data, seed: int) -> None:
+    def __init__(
+        self, data: Data, seed: int, near: Mapping[str, Sequence[Sequence[Ids]]] | None = None
+    ) -> None:
         self.data = data
+        self.near = near or {}
         self.random = np.random.RandomState(seed)
         self.mined: list[Sequence[Ids]] = []
         self._left: dict[str, Ids] = {}
@@ -86,6 +94,12 @@ class Draw:
         """The next batch."""
         source = str(self.random.choice(list(self._sizes), p=self._shares))
         rows = self._rows(source, SIZES.get(source, SIZE), self._sizes[source])
+        batch = self._batch(source, rows)
+        if source in self.near and source != "four_way":
+            batch = batch._replace(near=[self._some(self.near[source][row], 1)[0] for row in rows])
+        return batch
+
+    def _batch(self, source: str, rows: list[int]) -> Batch:
         data = self.data
         if source == "four_way":
             return self._four_way(rows)
@@ -125,14 +139,18 @@ class Draw:
     def _four_way(self, rows: list[int]) -> Batch:
         """A query, its verse, the three wrong choices, and texts mined for it."""
         four = [self.data.choices("train", i) for i in rows]
+        taught = self.near.get("four_way")
+        mined = taught or self.mined
         hard: list[Ids] = []
         for row, (_, wrong) in zip(rows, four, strict=True):
-            hard += wrong
-            if self.mined:
-                chosen = self.random.choice(len(self.mined[row]), MINED, replace=False)
-                hard += [self.mined[row][i] for i in chosen]
+            hard += self._some(wrong, WRONG_BESIDE_TAUGHT) if taught else wrong
+            if mined:
+                hard += self._some(mined[row], MINED)
         queries = [self.data["train_query"][i] for i in rows]
         return Batch("four_way", queries, [right for right, _ in four], hard)
+
+    def _some(self, texts: Sequence[Ids], count: int) -> list[Ids]:
+        return [texts[i] for i in self.random.choice(len(texts), count, replace=False)]
 
     def _rows(self, name: str, wanted: int, size: int) -> list[int]:
         left = self._left.get(name, np.empty(0, int))

@@ -6,7 +6,7 @@ Each batch comes from one source (``sources.py``), so that its in-batch negative
 kind. The learning rate falls linearly over ``--seconds`` of training time, so a faster machine
 trains longer, not shorter. What is saved is the moving average of the weights. Two times on
 the way, the choices of all CCPM rows that the model takes for a row's answer are mined as
-further negatives.
+further negatives; or, with ``--taught``, teachers say which those are and how near (``teach.py``).
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from losses import its_own, loss, part
-from model import UNKNOWN, Embedder, Packed, Reading
+from losses import its_own, loss, part, taught_loss
+from model import UNKNOWN, Embedder, Packed, Reading, load
 from sources import Draw
+from taught import Taught
 from torch import Tensor
 
 from data import Data, Ids, pack
@@ -45,7 +46,7 @@ def read(model: Embedder, texts: Sequence[Ids]) -> Reading:
 
 @torch.no_grad()
 def vectors(model: Embedder, texts: Sequence[Ids]) -> Tensor:
-    """Unit rows of any number of texts, (len(texts), 384)."""
+    """Unit rows of any number of texts, (len(texts), the model's width)."""
     order = np.argsort([len(text) for text in texts], kind="stable")
     parts = [
         read(model, [texts[i] for i in order[start : start + READ_AT_ONCE]]).vectors
@@ -123,7 +124,9 @@ class Average:
             weight.copy_(mean)
 
 
-def train(model: Embedder, draw: Draw, seconds: float, rate: float) -> None:
+def train(
+    model: Embedder, draw: Draw, seconds: float, rate: float, taught: Taught | None = None
+) -> None:
     """AdamW; embeddings learn faster, as many characters are new, and the new heads too."""
     named = dict(model.named_parameters())
     heads = [w for n, w in named.items() if n.startswith(("token.", "share."))]
@@ -136,7 +139,7 @@ def train(model: Embedder, draw: Draw, seconds: float, rate: float) -> None:
     ]
     optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98), eps=1e-6, fused=True)
     rates = [group["lr"] for group in optimiser.param_groups]
-    average, to_mine = Average(model), list(MINE_AT)
+    average, to_mine = Average(model), [] if taught else list(MINE_AT)
     model.train()
     began, step, losses = time.monotonic(), 0, []
     while (done := (time.monotonic() - began) / seconds) < 1:
@@ -144,9 +147,11 @@ def train(model: Embedder, draw: Draw, seconds: float, rate: float) -> None:
             to_mine.pop(0)
             draw.mined = mine(model, draw.data)
         batch = draw.batch()
-        texts = [*batch.queries, *batch.texts, *batch.hard]
+        texts = [*batch.queries, *batch.texts, *batch.hard, *batch.near]
         noisy = [np.where(draw.random.rand(len(t)) < UNKNOWN_SHARE, UNKNOWN, t) for t in texts]
-        value = loss(read(model, noisy), batch)
+        reading = read(model, noisy)
+        cosines = taught.cosines(batch) if taught else None
+        value = loss(reading, batch) if cosines is None else taught_loss(reading, batch, cosines)
         optimiser.zero_grad(set_to_none=True)
         value.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -167,6 +172,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--base", type=Path, required=True, help="or weights to go on from")
+    parser.add_argument("--taught", type=Path, help="what teach.py wrote")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=3300)
     parser.add_argument("--rate", type=float, default=1.3e-4)
@@ -175,12 +181,11 @@ def main() -> None:
     torch.manual_seed(arguments.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     data = Data(arguments.data)
-    with np.load(arguments.base) as file:
-        weights = {name: torch.from_numpy(file[name]) for name in file.files}
-    model = Embedder(len(weights["word.weight"]))
-    model.load_state_dict(weights, strict=False)  # the base has no token heads
+    taught = Taught(arguments.taught, data) if arguments.taught else None
+    draw = Draw(data, arguments.seed, taught.near if taught else None)
+    model = load(arguments.base)
     model.to(device)
-    train(model, Draw(data, arguments.seed), arguments.seconds, arguments.rate)
+    train(model, draw, arguments.seconds, arguments.rate, taught)
     np.savez(arguments.out, **{n: w.cpu().numpy() for n, w in model.state_dict().items()})
     print("development:", evaluate(model, data, 2600))
 
