@@ -26,7 +26,7 @@ DYNASTIES = "先秦 汉 魏晋 南北朝 隋 唐 五代 宋 金 元 明 清"
 NOT_HAN = re.compile(r"[^\u3400-\u9fff\U00020000-\U000323af〇]+")
 # Characters kept in the form that editions print, though OpenCC has a rarer one for them:
 # their Simplified forms are in few fonts, or would name something else (濛 蘋 徵 於).
-KEPT = set("玁豵蕳於濛蝀隮鱮壈摐䆉稏湋鶒麨紞巘殢斸鵊醲爇餗蘋圞頫徵鴽繻捱昇騑")
+KEPT = set("玁豵蕳於濛蝀隮鱮壈摐䆉稏湋鶒麨紞巘殢斸鵊醲爇餗蘋圞頫徵鴽繻捱昇騑睍")
 # What a photo may show, as the corpus was asked to cover it, by the lexicon's tags.
 COVERED = """
 日出 日落 夜 月 星空 云 雾 雨 雪 雷电风暴 彩虹 山 江河 湖 海 瀑布 溪 沙漠 草原 田野 森林 竹 柳 松
