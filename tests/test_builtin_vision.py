@@ -212,6 +212,8 @@ def test_points_all_over_the_upper_half_are_stars_and_a_lit_town_below_is_not() 
         town.putpixel((x, 200 + y * 160 // 360), (255, 220, 150))
     assert sky(stars) == [False, True]
     assert sky(town) == [False, False]
+    assert by_night({"雨": 0.8, "夜": 0.9}, stars) == {"星空": 0.8, "夜": 0.9}
+    assert by_night({"雨": 0.8, "夜": 0.9}, town) == {"雨": 0.8, "夜": 0.9}
 
 
 PEOPLE = ["人", *(tag for tag in lexicon().tags if "人" in lexicon().parents(tag))]

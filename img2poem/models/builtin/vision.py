@@ -188,7 +188,10 @@ def by_night(tags: dict[str, float], image: Image) -> dict[str, float]:
         return tags
     grey = brightness(image)
     seen = "月" if shows_moon(grey) else "星空" if shows_stars(grey) else ""
-    return tags | {seen: 0.8, "夜": max(0.8, tags.get("夜", 0.0))} if seen else tags
+    if not seen:
+        return tags
+    dry = {tag: p for tag, p in tags.items() if tag != "雨"}  # Stars look like drops to the heads.
+    return dry | {seen: 0.8, "夜": max(0.8, tags.get("夜", 0.0))}
 
 
 def hinted(tags: dict[str, float], photo: Photo) -> dict[str, float]:
