@@ -76,6 +76,13 @@ def test_naming_what_was_not_seen_costs() -> None:
     assert best.verse == boat_only
 
 
+def test_a_flower_of_unknown_kind_is_not_called_by_another_ones_name() -> None:
+    myrtle = Verse("谁道花无红十日，紫薇长放半年花。", "谁说花红不过十天，紫薇一开就是半年。")
+    some = Verse("不摇香已乱，无风花自飞。", "不摇动，香气已经四散；没有风，花也自己飞。")
+    best = rank(candidates(myrtle, some), "花开了。", Even(), k=1, seen={"花": 0.9})[0]
+    assert best.verse == some
+
+
 def test_words_without_imagery_keep_the_rerankers_own_score() -> None:
     assert rank(candidates(MOON), "用 Python 解析 JSON", Even(), k=1)[0].score == 0.5
 
