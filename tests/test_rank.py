@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from img2poem.corpus.imagery import lexicon
+from img2poem.corpus.mood import darkness
 from img2poem.corpus.verse import Verse
-from img2poem.pipeline.rank import Weights, agreement, distinct, fuse, occasion_share, rank
+from img2poem.pipeline.rank import Weights, agreement, distinct, fuse, quoting, rank
 from img2poem.pipeline.results import Match
 from img2poem.pipeline.retrieve import Candidate
 
@@ -185,6 +186,11 @@ def test_for_a_flower_in_bloom_a_verse_of_flowers_that_are_over_comes_second() -
     assert ranked[0].channels["dark"] == 0.0
 
 
+def test_a_child_who_knows_no_sorrow_is_not_sad() -> None:
+    assert darkness("小儿不识愁，起坐牵我衣。") == darkness("莫愁前路无知己") == 0.0
+    assert darkness("十五从军征") == 0.0 < darkness("愁多知夜长") < darkness("路有冻死骨")
+
+
 def test_what_people_quote_for_such_a_sight_comes_first() -> None:
     quoted = replace(
         MOON, text="停车坐爱枫林晚。", translation="", occasions="满山红叶；枫叶红了；秋游"
@@ -205,13 +211,29 @@ def test_what_people_quote_for_such_a_sight_comes_first() -> None:
 def test_what_occasions_say_of_a_photo_stays_between_nought_and_one(
     occasions: str, seen: dict[str, float]
 ) -> None:
-    assert 0 <= occasion_share(replace(MOON, occasions=occasions).phrases, seen) <= 1
+    said = quoting(replace(MOON, occasions=occasions).phrases, seen)
+    assert all(0 <= value <= 1 for value in said.values())
 
 
 def test_a_phrase_that_names_what_was_not_seen_says_little() -> None:
     seen = {"雪": 0.9}
-    assert occasion_share(["大雪"], seen) > 0.8 > 0.4 > occasion_share(["六月飞雪的夏天"], seen)
-    assert occasion_share([], seen) == occasion_share(["老板画大饼"], seen) == 0
+    amiss = quoting(["六月飞雪的夏天"], seen)
+    assert quoting(["大雪"], seen)["quoted"] > 0.8 > 0.4 > amiss["quoted"]
+    assert quoting([], seen) == quoting(["老板画大饼"], seen) == {"quoted": 0.0, "known": 0.0}
+
+
+def test_of_two_verses_for_a_sight_the_one_people_quote_more_is_better_known() -> None:
+    seen = {"雪": 0.9}
+    much, little = quoting(["大雪"] * 9, seen), quoting(["大雪"], seen)
+    assert much["known"] > little["known"] > 0
+    assert abs(much["quoted"] - little["quoted"]) < 1e-6
+    assert quoting(["失业"] * 9, seen)["known"] == 0
+
+
+def test_a_verse_that_names_only_somebody_is_not_wholly_of_what_was_seen() -> None:
+    seen = {"人": 0.9, "雪": 0.9}
+    assert agreement(seen, {"人": []}, {})["unseen"] == agreement(seen, {}, {})["unseen"] == 0.5
+    assert agreement(seen, {"人": [], "雪": []}, {})["unseen"] < 0.2
 
 
 def test_somebody_alone_names_less_than_what_is_seen_beside_him() -> None:

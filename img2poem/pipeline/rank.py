@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # in it: so much of what else is named, and of nothing else too little to be close.
 _ANYBODY, _LEAST_TELLING = 0.3, 0.5
 _NOT_SEEN, _WITH_UNSEEN = 0.05, 0.3
+# A well-known verse has so many occasions in the starter corpus; one verse in fifteen does.
+_MUCH_QUOTED = 12
 _NOT_TEXT = re.compile(r"[\W_]+")
 
 
@@ -37,7 +39,8 @@ class Weights:
 
     ``dark`` was chosen by reading: a verse of death or hunger under a child's photo is
     worse than one that names less. So was ``quoted``, how far people quote the verse for such a
-    sight: 停车坐爱枫林晚 is what red leaves call for, though other verses name more of the photo.
+    sight: 停车坐爱枫林晚 is what red leaves call for, though other verses name more of the photo;
+    and ``known``, for of verses that fit as well people expect the one they have heard.
     ``words``, what the reranker says of words typed beside a
     photo, was set by hand: who types them means them. ``close`` is the score from which a verse
     counts as close.
@@ -52,6 +55,7 @@ class Weights:
     dark: float = -1.5
     words: float = 4.0
     quoted: float = 0.8
+    known: float = 0.7
     close: float = 0.5
 
 
@@ -116,7 +120,7 @@ def rank(
             sad = min(SAD, darkness(verse.occasions))
             dark = max(darkness(verse.text + verse.translation), sad)
             channels["dark"] = max(0.0, dark - said_dark)
-            channels["quoted"] = occasion_share(verse.phrases, seen)
+            channels |= quoting(verse.phrases, seen)
             if said:
                 channels["words"] = said[place]
             score = fuse(channels, weights)
@@ -161,7 +165,8 @@ def agreement(
 
     Returns:
         ``named``: 0 to 1, the seen imagery the verse names (fully) or its rendering names
-        (half). ``unseen``: 0 to 1, the share of the imagery it names that was not seen.
+        (half). ``unseen``: 0 to 1, the share of the imagery it names that was not seen; a half
+        where it names nothing, or somebody and nothing else.
     """
     telling = {tag: _telling(tag, p) for tag, p in seen.items()}
     total = max(sum(telling.values()), _LEAST_TELLING)
@@ -172,9 +177,10 @@ def agreement(
     )
     all_named = set(in_verse) | set(in_rendering)
     unseen = sum(1.0 - seen.get(tag, 0.0) for tag in all_named)
+    share = unseen / len(all_named) if all_named else 0.5
     return {
         "named": min(1.0, named / total),
-        "unseen": unseen / len(all_named) if all_named else 0.5,
+        "unseen": share if all_named - {"人"} else max(share, 0.5),
     }
 
 
@@ -182,20 +188,25 @@ def _telling(tag: str, probability: float) -> float:
     return probability * (_ANYBODY if tag == "人" else 1.0)
 
 
-def occasion_share(phrases: Sequence[str], seen: Mapping[str, float]) -> float:
-    """How far people quote a verse for what was seen, 0 to 1.
+def quoting(phrases: Sequence[str], seen: Mapping[str, float]) -> dict[str, float]:
+    """How far people quote a verse for what was seen, and how much they quote it.
 
     Args:
         phrases: its occasions, one by one.
         seen: imagery tag to probability.
 
     Returns:
-        The mean of the best phrase and of all of them: a verse quoted for a sight and for
-        nothing else is of that sight. A phrase is worth the mean probability of what it names,
-        little if it names something that was not seen.
+        ``quoted``: 0 to 1, the mean of the best phrase and of all of them: a verse quoted for a
+        sight and for nothing else is of that sight. A phrase is worth the mean probability of
+        what it names, little if it names something that was not seen. ``known``: the best
+        phrase, by the share of a much quoted verse's occasions that this one has.
     """
-    sights = [_sight(phrase, seen) for phrase in phrases]
-    return (max(sights) + sum(sights) / len(sights)) / 2 if sights else 0.0
+    sights = [_sight(phrase, seen) for phrase in phrases] or [0.0]
+    best = max(sights)
+    return {
+        "quoted": (best + sum(sights) / len(sights)) / 2,
+        "known": best * min(1.0, len(phrases) / _MUCH_QUOTED),
+    }
 
 
 def _sight(phrase: str, seen: Mapping[str, float]) -> float:
@@ -226,6 +237,7 @@ def fuse(channels: Mapping[str, float], weights: Weights) -> float:
         + weights.photo * channels.get("cosine:photo", 0.0)
         + weights.words * channels.get("words", 0.0)
         + weights.quoted * channels.get("quoted", 0.0)
+        + weights.known * channels.get("known", 0.0)
     )
     return 1.0 / (1.0 + math.exp(-total))
 
