@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from img2poem.corpus.imagery import lexicon
 from img2poem.corpus.mood import darkness
 from img2poem.corpus.verse import Verse
-from img2poem.pipeline.rank import Weights, agreement, distinct, fuse, quoting, rank
+from img2poem.pipeline.evidence import agreement, quoting
+from img2poem.pipeline.rank import Weights, distinct, fuse, rank
 from img2poem.pipeline.results import Match
 from img2poem.pipeline.retrieve import Candidate
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from img2poem.corpus.verse import Verse
 from img2poem.errors import UserError
+from img2poem.index.citations import cited
 from img2poem.index.manifest import VECTORS, VERSES, Manifest, damaged, rebuild
 from img2poem.index.occasions import OccasionSearch
 from img2poem.index.quantise import faiss, inverted_file, is_exact, search_parameters
@@ -171,7 +172,23 @@ class VerseIndex:
 
     def find_text(self, text: str) -> int | None:
         """The number of the first verse whose text has these words; None if there is none."""
-        return self._verses.find(text)
+        return next(self._verses.places(text), None)
+
+    def cited(self, words: str, k: int, *, where: Filter | None = None) -> list[int]:
+        """The verses that some words cite: by a line, a title or a poet's name.
+
+        Args:
+            words: the query.
+            k: how many at most; those with most occasions.
+            where: only verses that have this.
+
+        Returns:
+            Verse numbers, each once; none where words say something of their own.
+        """
+        mask = self._mask(where) if where else None
+        found = [n for n in cited(self._verses, words) if mask is None or mask[n]]
+        found.sort(key=lambda n: (-self._verses.text("occasions", n).count("；"), n))
+        return found[:k]
 
     @cached_property
     def _occasions(self) -> OccasionSearch:

@@ -18,7 +18,7 @@ import mmap
 import shutil
 import sys
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cache
 from itertools import pairwise
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-Coded = Literal["author", "dynasty", "kind"]
+Coded = Literal["title", "author", "dynasty", "kind"]
 
 _MAGIC = b"I2PVERSE"
 _FREE = ("text", "translation", "traditional", "occasions")
@@ -126,22 +126,23 @@ class VerseTable:
         ends = [0, *self._column(f"{name}.ends", "<u8").tolist()]
         return [self._map[at + a : at + b].decode() for a, b in pairwise(ends)]
 
-    def find(self, part: str) -> int | None:
-        """The place of the first verse whose text contains a string, by a scan of the column."""
+    def places(self, part: str) -> Iterator[int]:
+        """Where verses stand whose text contains a string, in order, by a scan of the column."""
         import numpy as np
 
-        if "text.ends" not in self._arrays:
-            return None
+        if "text.ends" not in self._arrays or not part:
+            return
         needle, ends = part.encode(), self._column("text.ends", "<u8")
         offset, size = self._arrays["text.utf8"]
         begin = self._base + offset
         hit = self._map.find(needle, begin, begin + size)
         while hit >= 0:
             place = int(np.searchsorted(ends, hit - begin, side="right"))
+            after = hit - begin + 1
             if hit - begin + len(needle) <= ends[place]:  # not across two verses
-                return place
-            hit = self._map.find(needle, hit + 1, begin + size)
-        return None
+                yield place
+                after = int(ends[place])
+            hit = self._map.find(needle, begin + after, begin + size)
 
     def names(self, column: Coded) -> Sequence[str]:
         """The different strings of a column, in order of first appearance."""

@@ -6,23 +6,17 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from img2poem.corpus.imagery import lexicon
 from img2poem.corpus.mood import SAD, darkness
+from img2poem.pipeline.evidence import agreement, fame, imagery, quoting
 from img2poem.pipeline.results import Match
 from img2poem.pipeline.retrieve import Candidate
 
 if TYPE_CHECKING:
     from img2poem.models.base import Reranker
 
-# Verses and phrases speak of somebody all the time, which says little of a photo with somebody
-# in it: so much of what else is named, and of nothing else too little to be close.
-_ANYBODY, _LEAST_TELLING = 0.3, 0.5
-_NOT_SEEN, _WITH_UNSEEN = 0.05, 0.3
-# A well-known verse has so many occasions in the starter corpus; one verse in fifteen does.
-_MUCH_QUOTED = 12
 _NOT_TEXT = re.compile(r"[\W_]+")
 
 
@@ -64,6 +58,11 @@ PHOTO_WEIGHTS = Weights()
 NAMED_IN_WORDS = 1.0
 # One word (想家) says too little for the reranker to go by; set by hand.
 NAMED_IN_ONE_WORD = 3.0
+# Many verses answer a few words, and of those people expect the ones they have heard; many words
+# mean one verse. Full weight up to the first length, in characters, none from the second.
+_FAME, _FEW, _MANY = 0.7, 6, 16
+# More than all else together: who types a line, a title or a poet means them.
+_CITED = 12.0
 # The share of the shorter verse's character pairs that makes two verses one line: of one poet
 # variants differ; two poets must share more, for one of them may be quoting the other.
 _ONE_LINE, _ONE_LINE_OF_TWO_POETS = 0.6, 0.8
@@ -89,7 +88,7 @@ def rank(
             compared with the verses themselves, and its cosine is the score.
         k: how many matches to return.
         seen: imagery tag to probability, for a photo; None for words alone, where the
-            reranker decides, and imagery that the words and the verse both name helps.
+            reranker decides; imagery that the words and the verse both name helps, and fame.
         words: what was typed beside a photo.
         weights: how the channels are weighed for a photo.
 
@@ -105,11 +104,13 @@ def rank(
     found = [lexicon().find_modern(query), lexicon().find_verse(query)]
     asked = {tag: 1.0 for tags in found for tag in tags}
     names = {name for tags in found for each in tags.values() for name in each}
-    weight = NAMED_IN_ONE_WORD if _NOT_TEXT.sub("", query) in names else NAMED_IN_WORDS
+    bare = _NOT_TEXT.sub("", query)
+    weight = NAMED_IN_ONE_WORD if bare in names else NAMED_IN_WORDS
+    few = min(1.0, max(0.0, (_MANY - len(bare)) / (_MANY - _FEW)))
     said_dark = darkness(query)
     matches = []
     for place, (candidate, score) in enumerate(zip(chosen, scores, strict=True)):
-        in_verse, in_rendering = _imagery(candidate.verse.text, candidate.verse.translation)
+        in_verse, in_rendering = imagery(candidate.verse.text, candidate.verse.translation)
         channels = {f"cosine:{name}": value for name, value in candidate.cosines.items()}
         if reranker is not None:
             channels["rerank"] = score
@@ -122,11 +123,16 @@ def rank(
             channels["dark"] = max(0.0, dark - said_dark)
             channels |= quoting(verse.phrases, seen)
             if said:
-                channels["words"] = said[place]
+                channels["words"] = 1.0 if candidate.cited else said[place]
             score = fuse(channels, weights)
-        elif asked and reranker is not None:
+        elif reranker is not None:
             channels["named"] = agreement(asked, in_verse, in_rendering)["named"]
-            score = naming(score, channels["named"], weight)
+            channels["known"] = few * fame(candidate.verse.phrases)
+            channels["cited"] = float(candidate.cited)
+            odds = weight * channels["named"] + _FAME * channels["known"]
+            if candidate.cited:
+                odds = _CITED * (1.0 + fame(candidate.verse.phrases))
+            score = raised(score, odds)
         wanted = seen if seen is not None else asked
         matched = tuple(tag for tag in (*in_verse, *in_rendering) if tag in wanted)
         matches.append(
@@ -143,86 +149,6 @@ def rank(
     # A written verse that is nearly a real one gives way to it, whatever their scores.
     matches = distinct(sorted(matches, key=lambda match: match.source == "generated"))
     return sorted(matches, key=lambda match: match.score, reverse=True)[:k]
-
-
-@lru_cache(maxsize=8_192)
-def _imagery(
-    text: str, translation: str
-) -> tuple[Mapping[str, Sequence[str]], Mapping[str, Sequence[str]]]:
-    """What a verse and its rendering name; photos of a folder meet many of the same verses."""
-    return lexicon().find_verse(text), lexicon().find_modern(translation)
-
-
-def agreement(
-    seen: Mapping[str, float], in_verse: Mapping[str, object], in_rendering: Mapping[str, object]
-) -> dict[str, float]:
-    """How far a verse names what was seen, and what it names that was not.
-
-    Args:
-        seen: imagery tag to probability.
-        in_verse: tags the verse itself names.
-        in_rendering: tags its modern rendering names.
-
-    Returns:
-        ``named``: 0 to 1, the seen imagery the verse names (fully) or its rendering names
-        (half). ``unseen``: 0 to 1, the share of the imagery it names that was not seen; a half
-        where it names nothing, or somebody and nothing else.
-    """
-    telling = {tag: _telling(tag, p) for tag, p in seen.items()}
-    total = max(sum(telling.values()), _LEAST_TELLING)
-    named = sum(
-        p if tag in in_verse else 0.5 * p
-        for tag, p in telling.items()
-        if tag in in_verse or tag in in_rendering
-    )
-    all_named = set(in_verse) | set(in_rendering)
-    unseen = sum(1.0 - seen.get(tag, 0.0) for tag in all_named)
-    share = unseen / len(all_named) if all_named else 0.5
-    return {
-        "named": min(1.0, named / total),
-        "unseen": share if all_named - {"人"} else max(share, 0.5),
-    }
-
-
-def _telling(tag: str, probability: float) -> float:
-    return probability * (_ANYBODY if tag == "人" else 1.0)
-
-
-def quoting(phrases: Sequence[str], seen: Mapping[str, float]) -> dict[str, float]:
-    """How far people quote a verse for what was seen, and how much they quote it.
-
-    Args:
-        phrases: its occasions, one by one.
-        seen: imagery tag to probability.
-
-    Returns:
-        ``quoted``: 0 to 1, the mean of the best phrase and of all of them: a verse quoted for a
-        sight and for nothing else is of that sight. A phrase is worth the mean probability of
-        what it names, little if it names something that was not seen. ``known``: the best
-        phrase, by the share of a much quoted verse's occasions that this one has.
-    """
-    sights = [_sight(phrase, seen) for phrase in phrases] or [0.0]
-    best = max(sights)
-    return {
-        "quoted": (best + sum(sights) / len(sights)) / 2,
-        "known": best * min(1.0, len(phrases) / _MUCH_QUOTED),
-    }
-
-
-def _sight(phrase: str, seen: Mapping[str, float]) -> float:
-    named = _narrowest(phrase)
-    if not named:
-        return 0.0
-    worth = [_telling(tag, seen.get(tag, 0.0)) for tag in named]
-    return sum(worth) / len(worth) * (1.0 if min(worth) > _NOT_SEEN else _WITH_UNSEEN)
-
-
-@lru_cache(maxsize=8_192)
-def _narrowest(phrase: str) -> tuple[str, ...]:
-    """The imagery a phrase names, without what is implied: of 牡丹 not also 花."""
-    named = lexicon().find_modern(phrase)
-    wider = {parent for tag in named for parent in lexicon().parents(tag)}
-    return tuple(tag for tag in named if tag not in wider)
 
 
 def fuse(channels: Mapping[str, float], weights: Weights) -> float:
@@ -242,17 +168,15 @@ def fuse(channels: Mapping[str, float], weights: Weights) -> float:
     return 1.0 / (1.0 + math.exp(-total))
 
 
-def naming(score: float, named: float, weight: float) -> float:
-    """A reranker's score for words, raised by the share of their imagery the verse names.
+def raised(score: float, odds: float) -> float:
+    """A reranker's score for words, its log odds raised.
 
     Between verses that all say much the same, people expect the one with the boat, the old
-    man and the snow they asked for. Words that name no imagery are left as they are. A
-    cross-encoder may say 1.0: beyond a thousand to one its odds count no further. ``weight`` is
-    what naming all of it adds to the log odds.
+    man and the snow they asked for, and the one they know. A cross-encoder may say 1.0: beyond
+    a thousand to one its odds count no further.
     """
     score = min(max(score, 1e-3), 1.0 - 1e-3)
-    odds = math.log(score / (1.0 - score)) + weight * named
-    return 1.0 / (1.0 + math.exp(-odds))
+    return 1.0 / (1.0 + math.exp(-(math.log(score / (1.0 - score)) + odds)))
 
 
 def distinct(matches: Sequence[Match]) -> list[Match]:
@@ -292,9 +216,9 @@ def _first_score(candidate: Candidate) -> float:
     """The first stage's order: the mean over channels, led by the best one.
 
     A written verse is a candidate because it was asked for, wherever it would stand, and one
-    quoted for the question's words whatever its vector says.
+    quoted for the question's words, or cited in them, whatever its vector says.
     """
-    if candidate.source == "generated" or candidate.quoted:
+    if candidate.source == "generated" or candidate.quoted or candidate.cited:
         return math.inf
     values = candidate.cosines.values()
     return max(values) + sum(values) / len(values)

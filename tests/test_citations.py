@@ -1,0 +1,94 @@
+"""Somebody who types a verse, a title or a poet means them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from img2poem.corpus.verse import Verse
+from img2poem.index.citations import cited
+from img2poem.index.verses import VerseTable, write_verses
+from img2poem.pipeline.pipeline import Pipeline
+from img2poem.settings import Settings
+
+VERSES = [
+    Verse("床前明月光，疑是地上霜。", title="静夜思", author="李白"),
+    Verse("举头望明月，低头思故乡。", title="静夜思", author="李白"),
+    Verse("国破山河在，城春草木深。", title="春望", author="杜甫"),
+    Verse("枯藤老树昏鸦，小桥流水人家。", title="天净沙·秋思", author="马致远"),
+    Verse("岑夫子，丹丘生，将进酒，杯莫停。", title="将进酒", author="李白"),
+    Verse("大江东去，浪淘尽、千古风流人物。", title="念奴娇·赤壁怀古", author="苏轼"),
+    Verse("无言独上西楼，月如钩。", title="相见欢·无言独上西楼", author="李煜"),
+    Verse("寂寞梧桐深院锁清秋。", title="相见欢·无言独上西楼", author="李煜"),
+]
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> VerseTable:
+    path = tmp_path_factory.mktemp("verses") / "verses.bin"
+    write_verses(VERSES, path)
+    return VerseTable(path)
+
+
+@pytest.mark.parametrize(
+    ("words", "places"),
+    [
+        ("床前明月光", {0}),
+        ("大江东去", {5}),
+        ("床前明月光，疑是地上霜。举头望明月，低头思故乡。", {0, 1}),
+        ("静夜思", {0, 1}),
+        ("念奴娇", {5}),
+        ("李白", {0, 1, 4}),
+        ("李白 静夜思", {0, 1}),
+        ("杜甫 春望", {2}),
+        ("无言独上西楼", {6}),  # the line, though a title has it too
+    ],
+)
+def test_a_line_a_title_or_a_poet_is_a_citation(
+    table: VerseTable, words: str, places: set[int]
+) -> None:
+    assert cited(table, words) == places
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "",
+        "，",
+        "小桥流水",
+        "将进",
+        "春望",
+        "明月",
+        "大江东去的江边",
+        "床前明月光 很想家",
+        "李白 春望",
+    ],
+)
+def test_other_words_cite_nothing(table: VerseTable, words: str) -> None:
+    assert cited(table, words) == set()
+
+
+@given(st.text("床前明月光，疑是地上霜。李白静夜思 ", max_size=14))
+def test_what_is_cited_is_in_the_corpus(table: VerseTable, words: str) -> None:
+    assert cited(table, words) <= set(range(len(VERSES)))
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("唧唧复唧唧", "唧唧复唧唧，木兰当户织。"),
+        ("靜夜思", "举头望明月，低头思故乡。"),
+        ("登鹳雀楼", "欲穷千里目，更上一层楼。"),
+    ],
+)
+def test_a_citation_comes_first(words: str, meant: str) -> None:
+    first = Pipeline(Settings()).query(text=words, k=1).matches[0]
+    assert first.verse.text == meant
+    assert first.channels["cited"] == 1.0
+
+
+def test_a_citation_keeps_to_the_poet_asked_for() -> None:
+    found = Pipeline(Settings()).query(text="静夜思", k=3, author="杜甫").matches
+    assert {match.verse.author for match in found} == {"杜甫"}
+    assert not any(match.channels["cited"] for match in found)
