@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,3 +94,9 @@ def test_a_citation_keeps_to_the_poet_asked_for() -> None:
     found = Pipeline(Settings()).query(text="静夜思", k=3, author="杜甫").matches
     assert {match.verse.author for match in found} == {"杜甫"}
     assert not any(match.channels["cited"] for match in found)
+
+
+def test_words_beside_a_photo_add_to_it_and_cite_nothing() -> None:
+    photo = Path(__file__).parent.parent / "data" / "photos" / "snow-peaks.jpg"
+    found = Pipeline(Settings()).query(photo=photo, text="李白", k=3).matches
+    assert any("雪" in match.verse.text for match in found)

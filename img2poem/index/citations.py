@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 _LONG, _CLAUSE = 5, 4
 # Shorter titles (雪, 相思) are words anybody may type; with the poet's name they are titles.
 _TITLE = 3
+# Nobody cites more than a poem; a book's worth of text is not looked up line by line.
+_MOST = 40
 _BREAK = re.compile(r"[\W_]+")
 
 
@@ -27,7 +29,9 @@ def cited(verses: VerseTable, words: str) -> set[int]:
         Verse numbers: those that every part cites, else, for several lines of a poem, those
         that any does; none where something else was typed as well.
     """
-    parts = [part for part in _BREAK.split(words) if part]
+    parts = list(dict.fromkeys(part for part in _BREAK.split(words) if part))
+    if len(parts) > _MOST:
+        return set()
     poets = {part for part in parts if part in verses.names("author")}
     shortest = 1 if poets else _TITLE
     each: list[set[int]] = []

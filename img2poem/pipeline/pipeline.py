@@ -215,7 +215,14 @@ class Pipeline:
         for ask, draft, vectors in zip(asks, drafts, channels, strict=True):
             with timings.stage("search"):
                 words = "" if self._by_sight(ask) else ask.words
-                candidates = retrieve(indexes, vectors, depth=depth, words=words, where=where)
+                candidates = retrieve(
+                    indexes,
+                    vectors,
+                    depth=depth,
+                    words=words,
+                    citing="" if ask.photo else words,
+                    where=where,
+                )
             with timings.stage("rerank"):
                 matches = self._rank(ask, candidates, k or self.settings.k)
             if not where and self._wants_verse(ask, matches):

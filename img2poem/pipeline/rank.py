@@ -123,7 +123,7 @@ def rank(
             channels["dark"] = max(0.0, dark - said_dark)
             channels |= quoting(verse.phrases, seen)
             if said:
-                channels["words"] = 1.0 if candidate.cited else said[place]
+                channels["words"] = said[place]
             score = fuse(channels, weights)
         elif reranker is not None:
             channels["named"] = agreement(asked, in_verse, in_rendering)["named"]

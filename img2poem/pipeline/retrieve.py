@@ -46,6 +46,7 @@ def retrieve(
     *,
     depth: int,
     words: str = "",
+    citing: str = "",
     where: Filter | None = None,
 ) -> list[Candidate]:
     """Search every index with every channel's vector, and for words in occasions and verses.
@@ -55,6 +56,8 @@ def retrieve(
         channels: channel name to a unit vector, shape (dim,).
         depth: how many verses each channel may bring from each index.
         words: what the user typed.
+        citing: words that may be a line, a title or a poet's name; those beside a photo are not
+            asked for by themselves.
         where: author, dynasty and kind the verses must have.
 
     Returns:
@@ -71,7 +74,7 @@ def retrieve(
     for corpus, index in indexes.items():
         _, ids = index.search(queries, depth, where=where)
         quoted = set(index.quoted_for(words, QUOTED, where=where).tolist())
-        cited = set(index.cited(words, CITED, where=where))
+        cited = set(index.cited(citing, CITED, where=where))
         unique = np.union1d(ids[ids >= 0], np.array(sorted(quoted | cited), np.int64))
         cosines = index.cosines(queries, unique).T
         found += [
