@@ -199,3 +199,13 @@ def test_a_folder_that_may_not_be_read_is_named(
     found = find_photos(folder, told.append)
     assert [path.name for path in found] == ["a.jpeg", "broken.jpg", "c.JPG", "m.jpg", "z.jpg"]
     assert told == [f"{folder / 'b' / 'deep'} is left out: Permission denied."]
+
+
+def test_a_link_to_a_folder_is_not_followed_and_named(folder: Path, tmp_path: Path) -> None:
+    linking = tmp_path / "linking"
+    linking.mkdir()
+    (linking / "b").symlink_to(folder, target_is_directory=True)
+    (linking / "own.jpg").touch()
+    told: list[str] = []
+    assert find_photos(linking, told.append) == [linking / "own.jpg"]
+    assert told == [f"{linking / 'b'} is left out: it is a link to a folder."]

@@ -55,7 +55,7 @@ def find_photos(folder: Path, notice: Callable[[str], None] | None = None) -> li
 
     Args:
         folder: searched recursively; links to folders are not followed.
-        notice: told of a folder that may not be read.
+        notice: told of a folder that may not be read, and of a link to one.
 
     Raises:
         UserError: no such folder, or no photo in it.
@@ -70,6 +70,9 @@ def find_photos(folder: Path, notice: Callable[[str], None] | None = None) -> li
     photos = []
     for place, folders, files in os.walk(folder, onerror=unread):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        for link in (Path(place, name) for name in folders if Path(place, name).is_symlink()):
+            if notice:
+                notice(f"{link} is left out: it is a link to a folder.")
         paths = [Path(place, name) for name in files if not name.startswith(".")]
         photos += [path for path in paths if looks_like_photo(path)]
     photos.sort()
