@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from img2poem.corpus.verse import Verse
 from img2poem.index.citations import cited
 from img2poem.index.verses import VerseTable, write_verses
+from img2poem.pipeline.batch import run_batch
 from img2poem.pipeline.pipeline import Pipeline
 from img2poem.settings import Settings
 
@@ -96,7 +98,27 @@ def test_a_citation_keeps_to_the_poet_asked_for() -> None:
     assert not any(match.channels["cited"] for match in found)
 
 
-def test_words_beside_a_photo_add_to_it_and_cite_nothing() -> None:
+@pytest.mark.parametrize("words", ["苏轼，想家", "想家 蘇軾"])
+def test_a_poet_named_beside_other_words_is_the_only_one_asked(words: str) -> None:
+    found = Pipeline(Settings()).query(text=words, k=3).matches
+    assert {match.verse.author for match in found} == {"苏轼"}
+
+
+@pytest.mark.parametrize("words", ["李白 杜甫", "想家", "李白的月亮"])
+def test_else_nobody_is(words: str) -> None:
+    found = Pipeline(Settings()).query(text=words, k=8).matches
+    assert len({match.verse.author for match in found}) > 1
+
+
+def test_a_poet_named_beside_a_photo_is_the_only_one_asked() -> None:
     photo = Path(__file__).parent.parent / "data" / "photos" / "snow-peaks.jpg"
     found = Pipeline(Settings()).query(photo=photo, text="李白", k=3).matches
-    assert any("雪" in match.verse.text for match in found)
+    assert {match.verse.author for match in found} == {"李白"}
+    assert "雪" in found[0].verse.text
+
+
+def test_so_it_is_for_a_folder_of_photos(tmp_path: Path) -> None:
+    photos = Path(__file__).parent.parent / "data" / "photos"
+    shutil.copy(photos / "stars.jpg", tmp_path)
+    run_batch(Pipeline(Settings()), tmp_path, tmp_path / "poems.csv", text="李白 想家")
+    assert ",李白,唐," in (tmp_path / "poems.csv").read_text(encoding="utf-8")

@@ -116,6 +116,10 @@ def run_batch(
     """
     photos = find_photos(folder, pipeline.reporter.notice)
     _ = pipeline.photo_side  # the models behind it load here, not on every decoding thread
+    if text:
+        from img2poem.index.store import Filter
+
+        where, text = pipeline.only_poet(where or Filter(), text, photo=True)
     if where:
         check_filter(pipeline.indexes, named(pipeline.indexes, where))
     begun_with = {

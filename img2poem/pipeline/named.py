@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from img2poem.corpus.script import to_simplified
@@ -25,6 +27,39 @@ def named(indexes: Mapping[str, VerseIndex], where: Filter) -> Filter:
         dynasty=_as_listed(where.dynasty, (name for index in known for name in index.dynasties())),
         kind=_as_listed(where.kind, (name for index in known for name in index.kinds())),
     )
+
+
+def only_poet(
+    indexes: Mapping[str, VerseIndex],
+    where: Filter,
+    words: str,
+    *,
+    photo: bool,
+    notice: Callable[[str], None],
+) -> tuple[Filter, str]:
+    """The filter and words of a question in which a poet's name stands beside the rest.
+
+    Args:
+        indexes: corpus to index.
+        where: what was asked for by options; a poet among them stays.
+        words: what was typed.
+        photo: whether a photo is the rest, or a part of it.
+        notice: told of the poet.
+
+    Returns:
+        Both as they were where several poets are named, or the words are of a poem (李白
+        静夜思) or nothing but a name: such words find their verses by themselves.
+    """
+    parts = [part for part in re.split(r"[\W_]+", Ask(words).words) if part]
+    known = {name for index in indexes.values() for name in index.authors()}
+    poets = {part for part in parts if part in known}
+    rest = " ".join(part for part in parts if part not in known)
+    cites = not photo and any(index.cited(" ".join(parts), 1) for index in indexes.values())
+    if where.author or len(poets) != 1 or cites or not (rest or photo):
+        return where, words
+    poet = poets.pop()
+    notice(f"only verses of {poet}, as with --author")
+    return replace(where, author=poet), rest
 
 
 def _as_listed(wanted: str, listed: Iterator[str]) -> str:

@@ -15,7 +15,7 @@ from img2poem.models.registry import ModelOptions
 from img2poem.pipeline.asking import Ask
 from img2poem.pipeline.channels import encode_asks, sees
 from img2poem.pipeline.library import Reporter, Silent, build, open_index
-from img2poem.pipeline.named import named
+from img2poem.pipeline.named import named, only_poet
 from img2poem.pipeline.photo import check_file, open_photo
 from img2poem.pipeline.rank import PHOTO_WEIGHTS, rank
 from img2poem.pipeline.results import Match, Result, Source
@@ -155,7 +155,6 @@ class Pipeline:
         """
         from img2poem.index.store import Filter
 
-        where = Filter(author=author, dynasty=dynasty, kind=kind)
         with timed() as timings:
             if photo is None and not text.strip():
                 raise UserError(
@@ -163,15 +162,24 @@ class Pipeline:
                     'Give a photo, words, or both: img2poem query photo.jpg "雪后初晴"',
                     exit_code=2,
                 )
-            ask = Ask(text.strip())
             if photo is not None:
                 check_file(Path(photo))  # before a model is loaded for it
+            where = Filter(author=author, dynasty=dynasty, kind=kind)
+            if text:
+                with timings.stage("load"):
+                    where, text = self.only_poet(where, text, photo=photo is not None)
+            ask = Ask(text.strip())
+            if photo is not None:
                 with timings.stage("open"):
                     opened = self.open_photo(photo)
                 with timings.stage("describe"):
                     ask = Ask(ask.text, opened, self.describe([opened])[0])
             results = self._answer([ask], timings, k=k, where=where)
         return replace(results[0], timings=dict(timings.seconds))
+
+    def only_poet(self, where: Filter, text: str, *, photo: bool) -> tuple[Filter, str]:
+        """Take a poet named in words (苏轼 想家) as one asked for by option."""
+        return only_poet(self.indexes, where, text, photo=photo, notice=self.reporter.notice)
 
     def answer(
         self, asks: Sequence[Ask], *, k: int | None = None, where: Filter | None = None
