@@ -100,8 +100,9 @@ def test_a_citation_keeps_to_the_poet_asked_for() -> None:
 
 @pytest.mark.parametrize("words", ["苏轼，想家", "想家 蘇軾"])
 def test_a_poet_named_beside_other_words_is_the_only_one_asked(words: str) -> None:
-    found = Pipeline(Settings()).query(text=words, k=3).matches
-    assert {match.verse.author for match in found} == {"苏轼"}
+    result = Pipeline(Settings()).query(text=words, k=3)
+    assert {match.verse.author for match in result.matches} == {"苏轼"}
+    assert result.text == words
 
 
 @pytest.mark.parametrize("words", ["李白 杜甫", "想家", "李白的月亮"])

@@ -165,17 +165,18 @@ class Pipeline:
             if photo is not None:
                 check_file(Path(photo))  # before a model is loaded for it
             where = Filter(author=author, dynasty=dynasty, kind=kind)
-            if text:
+            words = text.strip()
+            if words:
                 with timings.stage("load"):
-                    where, text = self.only_poet(where, text, photo=photo is not None)
-            ask = Ask(text.strip())
+                    where, words = self.only_poet(where, words, photo=photo is not None)
+            ask = Ask(words)
             if photo is not None:
                 with timings.stage("open"):
                     opened = self.open_photo(photo)
                 with timings.stage("describe"):
                     ask = Ask(ask.text, opened, self.describe([opened])[0])
             results = self._answer([ask], timings, k=k, where=where)
-        return replace(results[0], timings=dict(timings.seconds))
+        return replace(results[0], text=text.strip(), timings=dict(timings.seconds))
 
     def only_poet(self, where: Filter, text: str, *, photo: bool) -> tuple[Filter, str]:
         """Take a poet named in words (苏轼 想家) as one asked for by option."""
