@@ -94,9 +94,12 @@ def print_result(result: Result, *, traditional: bool = False) -> None:
         print_notice("no verse was found; ask in other words, or with fewer filters")
         return
     if not result.close:
+        advice = (
+            "; a few words beside the photo may help" if result.photo and not result.text else ""
+        )
         print_notice(
             f"no verse is close (best {result.matches[0].score:.2f}, "
-            f"close from {result.min_score:.2f}); these are the nearest"
+            f"close from {result.min_score:.2f}); these are the nearest{advice}"
         )
     if out.is_terminal:
         _print_rich(result, traditional)
