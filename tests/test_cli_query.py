@@ -122,10 +122,13 @@ def test_what_poetry_does_not_speak_of_is_said_to_have_no_close_verse(small: Pat
 
 def test_min_score_decides_what_is_close(small: Path) -> None:
     assert "no verse is close" not in run("query", SNOW, "--data", small, "--min-score", 0).err
-    far = ("query", SNOW, "--data", small, "--min-score", 1)
-    assert "no verse is close" in run(*far).err
+    assert "no verse is close" in run("query", SNOW, "--data", small, "--min-score", 1).err
+
+
+def test_where_nothing_is_close_to_a_photo_words_are_asked_for(small: Path, photos: Path) -> None:
+    far = ("query", photos / "coffee.jpg", "--data", small, "--min-score", 1)
     assert "words beside the photo" in run(*far).err
-    assert "words beside the photo" not in run(*far, "雪").err
+    assert "words beside the photo" not in run(*far, "一杯咖啡").err
 
 
 def test_explain_shows_channels_and_times_and_leaves_the_result_alone(small: Path) -> None:
