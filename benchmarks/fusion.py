@@ -4,9 +4,9 @@
 
 Test photos of the labels (never trained on) that the evaluation does not use are asked once;
 what every channel gives for every candidate is kept, and weights are searched at random for
-those under which the first verse names a labelled tag, and names little else; but ``dark``,
-``quoted`` and ``known``, of which labels say nothing, keep their weights. Half of the photos
-choose, the other half report.
+those under which the first verse names a labelled tag, and names little else; but ``amiss``,
+``dark``, ``quoted`` and ``known``, of which labels say nothing, keep their weights. Half of the
+photos choose, the other half report.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from img2poem.pipeline.retrieve import retrieve
 from img2poem.settings import Settings
 
 SEEN = ("rerank", "named", "unseen", "cosine:description", "cosine:photo")
-CHANNELS = (*SEEN, "dark", "quoted", "known")
+CHANNELS = (*SEEN, "amiss", "dark", "quoted", "known")
 # Agreeing never counts against a verse, nor does naming what is not there count for it.
-FIXED = (PHOTO_WEIGHTS.dark, PHOTO_WEIGHTS.quoted, PHOTO_WEIGHTS.known)
+FIXED = (PHOTO_WEIGHTS.amiss, PHOTO_WEIGHTS.dark, PHOTO_WEIGHTS.quoted, PHOTO_WEIGHTS.known)
 LEAST = np.array([0, 0, -8, 0, 0, *FIXED])
 MOST = np.array([8, 8, 0, 8, 8, *FIXED])
 Table = tuple[np.ndarray, np.ndarray]  # (candidates, channels) and (candidates,) worth
@@ -134,7 +134,7 @@ def main() -> None:
               f"other half {objective(weights, tables[half:]):.3f}")  # fmt: skip
     for number, channel in enumerate(CHANNELS):
         alone = np.zeros(len(CHANNELS))
-        alone[number] = -1.0 if channel in ("unseen", "dark") else 1.0
+        alone[number] = -1.0 if channel in ("unseen", "amiss", "dark") else 1.0
         without = best * (np.arange(len(CHANNELS)) != number)
         print(f"{channel}: alone {objective(alone, tables[half:]):.3f}, "
               f"without it {objective(without, tables[half:]):.3f}")  # fmt: skip

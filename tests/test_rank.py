@@ -231,6 +231,25 @@ def test_of_two_verses_for_a_sight_the_one_people_quote_more_is_better_known() -
     assert quoting(["失业"] * 9, seen)["known"] == 0
 
 
+def test_a_moon_by_day_is_worse_than_a_boat_unseen() -> None:
+    day, night = {"海": 0.9, "晴空": 0.9}, {"海": 0.9, "夜": 0.9}
+    moon, boat = (
+        agreement(day, {"海": [], "月": []}, {}),
+        agreement(day, {"海": [], "舟船": []}, {}),
+    )
+    assert moon["amiss"] == 1.0
+    assert boat["amiss"] == 0.0
+    assert agreement(night, {"海": [], "月": []}, {})["amiss"] < 0.5  # there, if not in the picture
+    ranked = rank(
+        candidates(
+            replace(MOON, text="海上生明月。", translation="海上升起明月。"),
+            replace(BOAT, text="海上一归舟。", translation="海上一条归来的船。"),
+        ),
+        "一片大海。", Even(), k=2, seen=day,
+    )  # fmt: skip
+    assert ranked[0].verse.text == "海上一归舟。"
+
+
 def test_a_verse_that_names_only_somebody_is_not_wholly_of_what_was_seen() -> None:
     seen = {"人": 0.9, "雪": 0.9}
     assert agreement(seen, {"人": []}, {})["unseen"] == agreement(seen, {}, {})["unseen"] == 0.5

@@ -11,6 +11,9 @@ from img2poem.corpus.imagery import lexicon
 # in it: so much of what else is named, and of nothing else too little to be close.
 _ANYBODY, _LEAST_TELLING = 0.3, 0.5
 _NOT_SEEN, _WITH_UNSEEN = 0.05, 0.3
+# Light and weather that a photo shows or has not: each with what makes it likely unseen.
+_WEATHER = {"夜": "", "月": "夜", "星空": "夜", "雨": "雷电风暴", "雪": "", "雷电风暴": ""}
+_LIKELY = 0.7
 # A well-known verse has so many occasions in the starter corpus; one verse in fifteen does.
 _MUCH_QUOTED = 12
 
@@ -36,7 +39,8 @@ def agreement(
     Returns:
         ``named``: 0 to 1, the seen imagery the verse names (fully) or its rendering names
         (half). ``unseen``: 0 to 1, the share of the imagery it names that was not seen; a half
-        where it names nothing, or somebody and nothing else.
+        where it names nothing, or somebody and nothing else. ``amiss``: 0 to 1, how sure it is
+        that a night, a moon, rain or the like which it speaks of is not there.
     """
     telling = {tag: _telling(tag, p) for tag, p in seen.items()}
     total = max(sum(telling.values()), _LEAST_TELLING)
@@ -48,10 +52,18 @@ def agreement(
     all_named = set(in_verse) | set(in_rendering)
     unseen = sum(1.0 - seen.get(tag, 0.0) for tag in all_named)
     share = unseen / len(all_named) if all_named else 0.5
+    not_there = [1.0 - _likely(tag, seen) for tag in in_verse if tag in _WEATHER]
     return {
         "named": min(1.0, named / total),
         "unseen": share if all_named - {"人"} else max(share, 0.5),
+        "amiss": max(
+            (1.0 - _likely(tag, seen) for tag in in_verse if tag in _WEATHER), default=0.0
+        ),
     }
+
+
+def _likely(tag: str, seen: Mapping[str, float]) -> float:
+    return max(seen.get(tag, 0.0), _LIKELY * seen.get(_WEATHER[tag], 0.0))
 
 
 def _telling(tag: str, probability: float) -> float:

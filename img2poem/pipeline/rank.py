@@ -32,7 +32,8 @@ class Weights:
     a starry night is answered with a rainy one.
 
     ``dark`` was chosen by reading: a verse of death or hunger under a child's photo is
-    worse than one that names less. So was ``quoted``, how far people quote the verse for such a
+    worse than one that names less. So was ``amiss``: one verse's moon over a beach by day is
+    worse than another's boat. So was ``quoted``, how far people quote the verse for such a
     sight: 停车坐爱枫林晚 is what red leaves call for, though other verses name more of the photo;
     and ``known``, for of verses that fit as well people expect the one they have heard.
     ``words``, what the reranker says of words typed beside a
@@ -46,6 +47,7 @@ class Weights:
     unseen: float = -2.4
     description: float = 1.0
     photo: float = 2.3
+    amiss: float = -0.8
     dark: float = -1.5
     words: float = 4.0
     quoted: float = 0.8
@@ -158,6 +160,7 @@ def fuse(channels: Mapping[str, float], weights: Weights) -> float:
         + weights.rerank * channels["rerank"]
         + weights.named * channels["named"]
         + weights.unseen * channels["unseen"]
+        + weights.amiss * channels.get("amiss", 0.0)
         + weights.dark * channels.get("dark", 0.0)
         + weights.description * channels.get("cosine:description", channels.get("cosine:hyde", 0.0))
         + weights.photo * channels.get("cosine:photo", 0.0)
