@@ -56,9 +56,7 @@ def agreement(
     return {
         "named": min(1.0, named / total),
         "unseen": share if all_named - {"人"} else max(share, 0.5),
-        "amiss": max(
-            (1.0 - _likely(tag, seen) for tag in in_verse if tag in _WEATHER), default=0.0
-        ),
+        "amiss": max(not_there, default=0.0),
     }
 
 
