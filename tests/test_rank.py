@@ -250,6 +250,13 @@ def test_a_moon_by_day_is_worse_than_a_boat_unseen() -> None:
     assert ranked[0].verse.text == "海上一归舟。"
 
 
+def test_another_flower_is_amiss_and_a_flower_where_there_is_none_is_only_unseen() -> None:
+    rose = {"花": 0.9, "玫瑰月季": 0.9}
+    assert agreement(rose, {"花": [], "荷花": []}, {})["amiss"] > 0.8
+    assert agreement(rose, {"花": [], "玫瑰月季": []}, {})["amiss"] < 0.2
+    assert agreement({"儿童": 0.9}, {"儿童": [], "荷花": []}, {})["amiss"] == 0.0
+
+
 def test_a_verse_that_names_only_somebody_is_not_wholly_of_what_was_seen() -> None:
     seen = {"人": 0.9, "雪": 0.9}
     assert agreement(seen, {"人": []}, {})["unseen"] == agreement(seen, {}, {})["unseen"] == 0.5

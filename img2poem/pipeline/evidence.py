@@ -40,7 +40,8 @@ def agreement(
         ``named``: 0 to 1, the seen imagery the verse names (fully) or its rendering names
         (half). ``unseen``: 0 to 1, the share of the imagery it names that was not seen; a half
         where it names nothing, or somebody and nothing else. ``amiss``: 0 to 1, how sure it is
-        that a night, a moon, rain or the like which it speaks of is not there.
+        that a night, a moon, rain or the like which it speaks of is not there, or that the flower
+        is another.
     """
     telling = {tag: _telling(tag, p) for tag, p in seen.items()}
     total = max(sum(telling.values()), _LEAST_TELLING)
@@ -53,6 +54,9 @@ def agreement(
     unseen = sum(1.0 - seen.get(tag, 0.0) for tag in all_named)
     share = unseen / len(all_named) if all_named else 0.5
     not_there = [1.0 - _likely(tag, seen) for tag in in_verse if tag in _WEATHER]
+    # A flower, but another one.
+    kinds = [tag for tag in in_verse if "花" in lexicon().parents(tag)]
+    not_there += [seen.get("花", 0.0) * (1.0 - seen.get(tag, 0.0)) for tag in kinds]
     return {
         "named": min(1.0, named / total),
         "unseen": share if all_named - {"人"} else max(share, 0.5),
