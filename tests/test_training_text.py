@@ -145,13 +145,13 @@ def tiny_data(tmp_path):
 def test_every_source_gives_batches_with_a_loss(tmp_path):
     torch = pytest.importorskip("torch")
     from losses import loss
-    from model import Embedder
+    from model import Embedder, Shape
     from sources import SHARES, Draw
 
     from data import pack
 
     torch.manual_seed(0)
-    model, draw = Embedder(60), Draw(tiny_data(tmp_path), seed=3)
+    model, draw = Embedder(60, Shape(64, 4, 2)), Draw(tiny_data(tmp_path), seed=3)
     seen = {}
     while len(seen) < len(SHARES):
         batch = draw.batch()
